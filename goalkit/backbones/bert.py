@@ -1,0 +1,32 @@
+"""The BERT backbones: Google's Chinese base model, and a tiny one for phones."""
+
+from goalkit.backbones.huggingface import HuggingFaceBackbone
+
+
+class TinyBert(HuggingFaceBackbone):
+    """4 layers, 256 wide, 4 heads: 3.2 M weights without the embedding table (the shape of UER's BERT-mini).
+
+    Every width is a multiple of 32, so that grouped and blocked weight compression applies to all of it, and the
+    LayerNorm epsilon is one that half precision can represent.
+    """
+
+    name = "tiny-bert"
+    summary = "BERT, 4 layers of 256: a few megabytes, trains in minutes on two cores"
+    architecture = "bert"
+    defaults = {
+        "hidden_size": 256,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "intermediate_size": 1024,
+        "max_position_embeddings": 128,
+        "layer_norm_eps": 1e-7,
+    }
+
+
+class BertBaseChinese(HuggingFaceBackbone):
+    """Google's bert-base-chinese: 12 layers, 768 wide, 12 heads (Devlin et al., 2019, arXiv 1810.04805)."""
+
+    name = "bert-base-chinese"
+    summary = "BERT, 12 layers of 768: load the published weights with checkpoint="
+    architecture = "bert"
+    pooling = "cls"

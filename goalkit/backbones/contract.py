@@ -1,0 +1,88 @@
+"""What a backbone is: the contract between goalkit and the encoders that plugins bring."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+from torch import Tensor, nn
+
+from goalkit.backbones.vocabulary import default_vocabulary
+from goalkit.tokenization import WordPieceTokenizer
+
+
+class Encoder(nn.Module, ABC):
+    """Tokens to hidden states, written so that `torch.jit.trace` sees only plain tensor operations."""
+
+    hidden_size: int
+    """H, the width of the hidden states."""
+    max_length: int
+    """The most tokens the encoder has positions for."""
+
+    @abstractmethod
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
+        """Encode a batch.
+
+        Args:
+            input_ids: int [N, S].
+            attention_mask: float [N, S], 1 on tokens and 0 on padding.
+            length: S as a Python number. Shapes read off a tensor become operations in a trace, which Core ML does not
+                want; use this instead.
+
+        Returns:
+            Hidden states, float [N, S, H].
+        """
+
+
+@attrs.frozen
+class Checkpoint:
+    """A pre-trained encoder: its configuration, the encoder with its weights, and the tokenizer it was trained with."""
+
+    configuration: Mapping[str, Any]
+    encoder: Encoder
+    tokenizer: WordPieceTokenizer
+
+
+class Backbone(ABC):
+    """One kind of encoder, found by name through the entry-point group `goalkit.backbones`.
+
+    A plugin subclasses this, and declares the subclass in its package's entry points:
+
+        [options.entry_points]
+        goalkit.backbones =
+            my-encoder = my_package.my_module:MyBackbone
+    """
+
+    name: ClassVar[str]
+    """The name of the entry point."""
+    summary: ClassVar[str] = ""
+    """One line for `goalkit backbones`."""
+    pooling: ClassVar[str] = "mean"
+    """How hidden states become one embedding unless the user says otherwise; see goalkit.model.Pooling."""
+
+    def vocabulary(self) -> Sequence[str]:
+        """The pieces a fresh encoder knows; by default the Chinese vocabulary that ships with goalkit."""
+        return default_vocabulary()
+
+    @abstractmethod
+    def configuration(self, vocabulary_size: int, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """All numbers that define an encoder, as JSON-ready data; it is saved with the model.
+
+        Raises:
+            ConfigurationError: an override that this backbone does not know; the message lists those it knows.
+        """
+
+    @abstractmethod
+    def encoder(self, configuration: Mapping[str, Any]) -> Encoder:
+        """An encoder of that configuration with random weights, drawn from torch's current random state."""
+
+    @abstractmethod
+    def load_checkpoint(self, source: str | Path) -> Checkpoint:
+        """Pre-trained weights from a folder or a hub name.
+
+        Raises:
+            ModelError: nothing usable is there.
+        """

@@ -1,0 +1,113 @@
+"""Any Hugging Face encoder as a backbone, called in the one way that traces to Core ML with every version."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from goalkit.backbones.contract import Backbone, Checkpoint, Encoder
+from goalkit.errors import ConfigurationError, ModelError
+from goalkit.tokenization import WordPieceTokenizer
+
+MASK_VALUE = -1e4
+"""Added to the attention scores of padding. exp(-1e4) is 0 and half precision can hold it, unlike -3.4e38 or -1e9
+(ml-ane-transformers uses the same)."""
+
+
+class HuggingFaceEncoder(Encoder):
+    """A bare transformers encoder behind plain tensors.
+
+    A ready additive mask [N, 1, 1, S], explicit positions and token types keep transformers' own mask building, which
+    coremltools cannot convert, out of the graph.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.hidden_size = int(model.config.hidden_size)  # type: ignore[union-attr,arg-type]
+        self.max_length = int(model.config.max_position_embeddings)  # type: ignore[union-attr,arg-type]
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
+        """See `Encoder.forward`."""
+        positions = torch.arange(length, device=input_ids.device).unsqueeze(0)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+            states: Tensor = self.model(
+                input_ids=input_ids,
+                attention_mask=(1.0 - attention_mask)[:, None, None, :] * MASK_VALUE,
+                position_ids=positions,
+                token_type_ids=torch.zeros_like(input_ids),
+            ).last_hidden_state
+        return states
+
+
+class HuggingFaceBackbone(Backbone):
+    """Base of backbones made of a transformers encoder: say which architecture, and which numbers by default."""
+
+    architecture: ClassVar[str]
+    """The `model_type` of transformers: "bert", "mobilebert", …"""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Values that replace those of transformers' configuration class."""
+
+    def configuration(self, vocabulary_size: int, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Backbone.configuration`; overrides are keys of the transformers configuration class."""
+        from transformers import AutoConfig
+
+        fresh = AutoConfig.for_model(self.architecture)
+        known = set(fresh.to_dict()) - {"vocab_size", "model_type", "transformers_version"}
+        if unknown := set(overrides) - known:
+            raise ConfigurationError(
+                f"backbone {self.name!r} has no setting {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
+            )
+        fresh.update({**self.defaults, **overrides, "vocab_size": vocabulary_size})
+        changed = {key: value for key, value in fresh.to_diff_dict().items() if key != "transformers_version"}
+        return dict(sorted(changed.items()))
+
+    def encoder(self, configuration: Mapping[str, Any]) -> HuggingFaceEncoder:
+        """See `Backbone.encoder`."""
+        from transformers import AutoConfig, AutoModel
+
+        arguments = {key: value for key, value in configuration.items() if key != "model_type"}
+        config = AutoConfig.for_model(self.architecture, **arguments)
+        return HuggingFaceEncoder(AutoModel.from_config(config, add_pooling_layer=False))
+
+    def load_checkpoint(self, source: str | Path) -> Checkpoint:
+        """See `Backbone.load_checkpoint`; reads what transformers' `save_pretrained` writes."""
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+        try:
+            config = AutoConfig.from_pretrained(source)
+            if config.model_type != self.architecture:
+                raise ModelError(
+                    f"{source} holds a {config.model_type} model, backbone {self.name!r} needs {self.architecture}: "
+                    "choose the other backbone or another checkpoint"
+                )
+            model = AutoModel.from_pretrained(source, add_pooling_layer=False)
+            tokenizer = AutoTokenizer.from_pretrained(source)
+        except (OSError, ValueError) as fault:
+            reason = str(fault).split("\n")[0]
+            raise ModelError(
+                f"no checkpoint at {os.fspath(source)!r} ({reason}): give a folder with config.json, model.safetensors and "
+                "vocab.txt, or a hub name with the network on"
+            ) from fault
+        pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+        if [number for _, number in pieces] != list(range(config.vocab_size)):
+            raise ModelError(f"{source}: the tokenizer has {len(pieces)} pieces, the model {config.vocab_size} rows")
+        lowercase = bool(getattr(tokenizer, "do_lower_case", True))
+        return Checkpoint(
+            self.configuration(config.vocab_size, _own_settings(config)),
+            HuggingFaceEncoder(model),
+            WordPieceTokenizer([piece for piece, _ in pieces], lowercase=lowercase),
+        )
+
+
+def _own_settings(config: Any) -> dict[str, Any]:
+    """The settings that shape the encoder, without the bookkeeping that transformers saves beside them."""
+    bookkeeping = {"vocab_size", "model_type", "transformers_version", "architectures", "dtype", "torch_dtype"}
+    return {key: value for key, value in config.to_diff_dict().items() if key not in bookkeeping}

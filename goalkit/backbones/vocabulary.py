@@ -1,0 +1,55 @@
+"""Vocabularies for encoders trained from scratch: the one that ships, and one made from texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import resources
+
+from goalkit.tokenization import SPECIAL_TOKENS
+
+MULTIPLE = 32
+"""Rows are padded to a multiple of this, so that grouped and blocked weight compression divides the embedding table."""
+
+
+@cache
+def default_vocabulary() -> tuple[str, ...]:
+    """The shipped vocabulary: common Chinese characters, Latin and digit pieces, punctuation, emoji."""
+    text = resources.files("goalkit.resources").joinpath("vocab.txt").read_text(encoding="utf-8")
+    return tuple(text.split("\n")[:-1])
+
+
+def vocabulary_from_texts(texts: Iterable[str], *, size: int = 8192, minimum_count: int = 1) -> tuple[str, ...]:
+    """A vocabulary of whole words in BERT's sense (a Chinese character, a punctuation mark, a Latin or digit run).
+
+    Single Latin letters and digits, alone and as `##` continuations, are always in, so that any such run can be spelt.
+
+    Args:
+        texts: training texts. Never give test texts: the vocabulary is learnt from them.
+        size: the most rows.
+        minimum_count: rarer words are left to `[UNK]`.
+
+    Returns:
+        Pieces, most frequent first after the special and single ones, padded to a multiple of 32.
+    """
+    from tokenizers import normalizers, pre_tokenizers
+
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+    frequent = [word for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= minimum_count]
+    return _padded([*SPECIAL_TOKENS, *single_pieces(), *frequent], size)
+
+
+def single_pieces() -> list[str]:
+    """Latin letters and digits, alone and as continuations."""
+    letters = "0123456789abcdefghijklmnopqrstuvwxyz"
+    return [*letters, *(f"##{letter}" for letter in letters)]
+
+
+def _padded(pieces: Sequence[str], size: int) -> tuple[str, ...]:
+    kept = list(dict.fromkeys(pieces))[: size - size % MULTIPLE]
+    padding = -len(kept) % MULTIPLE
+    return (*kept, *(f"[unused{number}]" for number in range(padding)))

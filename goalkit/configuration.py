@@ -1,0 +1,80 @@
+"""Configuration as data: frozen attrs classes to and from JSON, with errors that say which keys exist."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+from cattrs import Converter
+from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+from cattrs.v import transform_error
+
+from goalkit.errors import ConfigurationError, GoalkitError
+
+T = TypeVar("T", bound=attrs.AttrsInstance)
+
+
+@cache
+def _converter() -> Converter:
+    return Converter(forbid_extra_keys=True)
+
+
+def to_dict(configuration: attrs.AttrsInstance) -> dict[str, Any]:
+    """A configuration as plain dictionaries, lists, strings and numbers, ready for JSON."""
+    result: dict[str, Any] = _converter().unstructure(configuration)
+    return result
+
+
+def from_dict(cls: type[T], data: Mapping[str, Any], *, source: str) -> T:
+    """Build a configuration from plain data.
+
+    Args:
+        cls: the attrs class to build.
+        data: what `to_dict` gave, perhaps edited by hand.
+        source: what to call the data in an error, usually a file name.
+
+    Raises:
+        ConfigurationError: an unknown key (the valid ones are listed), a missing key or a value of the wrong type.
+    """
+    try:
+        return _converter().structure(data, cls)
+    except BaseValidationError as error:
+        raise _explain(error, cls, source) from error
+
+
+def _explain(error: BaseValidationError, cls: type[Any], source: str) -> GoalkitError:
+    for inner in error.exceptions:
+        if isinstance(inner, ForbiddenExtraKeysError):
+            valid = ", ".join(field.name for field in attrs.fields(inner.cl))
+            unknown = ", ".join(sorted(inner.extra_fields))
+            return ConfigurationError(f"{source}: unknown key {unknown} in {inner.cl.__name__}; valid keys are {valid}")
+        if isinstance(inner, BaseValidationError):
+            return _explain(inner, cls, source)
+        if isinstance(inner, GoalkitError):
+            return ConfigurationError(f"{source}: {inner}")
+    details = "; ".join(transform_error(error)).replace("$", cls.__name__)
+    return ConfigurationError(f"{source}: {details}; correct the value or make the file again")
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write `data` as UTF-8 JSON that is the same, byte for byte, for the same data."""
+    path.write_bytes(json_bytes(data))
+
+
+def json_bytes(data: Any) -> bytes:
+    """`data` as indented UTF-8 JSON with keys in their given order and a final newline."""
+    return (json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+
+
+def read_json(path: Path, *, error: type[GoalkitError]) -> Any:
+    """Read a JSON file, raising `error` with the place of the fault when it is missing or broken."""
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as fault:
+        raise error(f"{path} cannot be read ({fault.strerror}): check the path") from fault
+    except ValueError as fault:
+        raise error(f"{path} is not valid JSON ({fault}): restore the file or make it again") from fault

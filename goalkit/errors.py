@@ -1,0 +1,49 @@
+"""Every error goalkit raises on purpose: what was wrong, with what value, where, and what to do about it."""
+
+
+class GoalkitError(Exception):
+    """Base of all errors raised by goalkit. The message is one line and ends with a remedy."""
+
+
+class ConfigurationError(GoalkitError):
+    """A setting is unknown, out of range, or contradicts another."""
+
+
+class DatasetError(GoalkitError):
+    """Texts or labels cannot be used as they are."""
+
+
+class BackboneError(GoalkitError):
+    """A backbone is unknown, or its plugin cannot be loaded."""
+
+
+class ModelError(GoalkitError):
+    """A saved model is missing, damaged, or made by something else."""
+
+
+class TrainingError(GoalkitError):
+    """Training cannot start or go on."""
+
+
+class ExportError(GoalkitError):
+    """A model cannot be turned into a Core ML file."""
+
+
+class RuntimeModelError(GoalkitError):
+    """A saved Core ML file cannot be read or executed."""
+
+
+class UnsupportedOperationError(RuntimeModelError):
+    """A saved Core ML file holds an operation that the runtime does not know."""
+
+
+class BundleError(GoalkitError):
+    """A bundle is incomplete, or a file in it is not the one that was exported."""
+
+
+class VerificationError(GoalkitError):
+    """A saved model does not do what the model it came from does."""
+
+
+class StorageError(GoalkitError):
+    """A folder or file cannot be written. Whatever stood there before still stands."""

@@ -1,0 +1,278 @@
+"""GoalModel: an encoder, a linear head a task, and the tokenizer that belongs to them."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from goalkit.backbones import Encoder, find_backbone, vocabulary_from_texts
+from goalkit.configuration import from_dict, json_bytes, read_json, to_dict
+from goalkit.errors import ConfigurationError, ModelError
+from goalkit.storage import combined_digest, recover_folder, replacing_folder
+from goalkit.tasks import Task
+from goalkit.tokenization import WordPieceTokenizer
+from goalkit.weights import describe_compression, prepare_compression
+
+SCHEMA = 1
+POOLINGS = ("mean", "cls")
+
+
+def _check_pooling(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if value not in POOLINGS:
+        raise ConfigurationError(f"there is no pooling {value!r}; choose one of {', '.join(POOLINGS)}")
+
+
+@attrs.frozen(kw_only=True)
+class ModelConfiguration:
+    """All that is needed, besides tensors and vocabulary, to build a GoalModel again; saved as its `config.json`."""
+
+    backbone: str
+    encoder: dict[str, Any]
+    tasks: tuple[Task, ...]
+    pooling: str = attrs.field(validator=_check_pooling)
+    lowercase: bool = True
+    compression: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    schema: int = SCHEMA
+
+
+@attrs.frozen
+class Prediction:
+    """What a model says about one text: for each task the likeliest label, and the probability of every label."""
+
+    text: str
+    labels: dict[str, str]
+    probabilities: dict[str, dict[str, float]]
+
+
+class GoalModel(nn.Module):
+    """One shared encoder and a linear head a task.
+
+    `embedding`, float [N, H], is exactly what enters the heads: all pooling happens before it.
+    """
+
+    def __init__(self, configuration: ModelConfiguration, encoder: Encoder, tokenizer: WordPieceTokenizer) -> None:
+        super().__init__()
+        self.configuration = configuration
+        self.tokenizer = tokenizer
+        self.encoder = encoder
+        self.heads = nn.ModuleDict(
+            {task.name: nn.Linear(encoder.hidden_size, len(task.labels)) for task in configuration.tasks}
+        )
+        self.eval()
+
+    @classmethod
+    def from_backbone(
+        cls,
+        backbone: str,
+        *,
+        tasks: Sequence[Task],
+        vocabulary_from: Iterable[str] | None = None,
+        checkpoint: str | Path | None = None,
+        pooling: str | None = None,
+        encoder: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> GoalModel:
+        """A model to be trained.
+
+        Args:
+            backbone: the name of an installed backbone; `goalkit backbones` lists them.
+            tasks: what to predict.
+            vocabulary_from: build the vocabulary from these texts (training texts only) instead of the shipped one.
+            checkpoint: folder or hub name of pre-trained weights, which bring their own vocabulary; without it the
+                weights are random.
+            pooling: "mean" over tokens or "cls", the first token; by default what the backbone prefers.
+            encoder: settings of the encoder to change, such as `{"num_hidden_layers": 2}`.
+            seed: of the random weights.
+
+        Raises:
+            BackboneError: the backbone is unknown or broken.
+            ConfigurationError: a setting is unknown, two tasks share a name, or arguments contradict each other.
+            ModelError: there is no usable checkpoint.
+        """
+        found = find_backbone(backbone)
+        names = [task.name for task in tasks]
+        if not names or len(set(names)) != len(names):
+            raise ConfigurationError(f"the tasks are named {names}: give at least one task, each with its own name")
+        if checkpoint is not None and (vocabulary_from is not None or encoder):
+            raise ConfigurationError("a checkpoint brings its own vocabulary and settings: leave vocabulary_from and encoder out")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if checkpoint is not None:
+                loaded = found.load_checkpoint(checkpoint)
+                settings, module, tokenizer = loaded.configuration, loaded.encoder, loaded.tokenizer
+            else:
+                pieces = found.vocabulary() if vocabulary_from is None else vocabulary_from_texts(vocabulary_from)
+                tokenizer = WordPieceTokenizer(pieces)
+                settings = found.configuration(len(pieces), encoder or {})
+                module = found.encoder(settings)
+            configuration = ModelConfiguration(
+                backbone=backbone,
+                encoder=dict(settings),
+                tasks=tuple(tasks),
+                pooling=pooling or found.pooling,
+                lowercase=tokenizer.lowercase,
+            )
+            return cls(configuration, module, tokenizer)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What the model predicts."""
+        return self.configuration.tasks
+
+    def embedding(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
+        """Token ids and mask, int [N, S] with S = `length`, to embeddings, float [N, H]."""
+        mask = attention_mask.to(torch.float32)
+        states: Tensor = self.encoder(input_ids, mask, length)
+        if self.configuration.pooling == "cls":
+            return states[:, 0]
+        weights = mask.unsqueeze(-1)
+        return (states * weights).sum(1) / weights.sum(1)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> dict[str, Tensor]:
+        """Token ids and mask, int [N, S], to the logits of each task, float [N, labels]."""
+        embedding = self.embedding(input_ids, attention_mask, length)
+        return {name: head(embedding) for name, head in self.heads.items()}
+
+    def _batches(self, texts: Sequence[str], length: int | None, size: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """Batches of texts of like length, with the places where they stood."""
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        limit = min(length or self.encoder.max_length, self.encoder.max_length)
+        for start in range(0, len(order), size):
+            places = order[start : start + size]
+            batch = self.tokenizer.encode([texts[place] for place in places], length)
+            yield places, torch.from_numpy(batch.input_ids[:, :limit]), torch.from_numpy(batch.attention_mask[:, :limit])
+
+    @torch.no_grad()
+    def embed(self, texts: Sequence[str], *, length: int | None = None, batch_size: int = 64) -> npt.NDArray[np.float32]:
+        """Embeddings of N texts, float32 [N, H].
+
+        Args:
+            texts: N strings.
+            length: pad or cut to this many tokens; without it each batch has its own length.
+            batch_size: texts at a time.
+        """
+        was_training = self.training
+        self.eval()
+        result = np.zeros((len(texts), self.encoder.hidden_size), dtype=np.float32)
+        with parametrize.cached():
+            for places, ids, mask in self._batches(texts, length, batch_size):
+                result[places] = self.embedding(ids, mask, ids.shape[1]).numpy()
+        self.train(was_training)
+        return result
+
+    @torch.no_grad()
+    def predict_probabilities(
+        self, texts: Sequence[str], *, length: int | None = None, batch_size: int = 64
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """Probabilities of N texts: for each task float32 [N, labels], every row summing to 1. Arguments as in `embed`."""
+        return self.head_probabilities(self.embed(texts, length=length, batch_size=batch_size))
+
+    @torch.no_grad()
+    def head_probabilities(self, embeddings: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
+        """The heads alone: embeddings, float32 [N, H], to probabilities, for each task float32 [N, labels]."""
+        tensor = torch.from_numpy(embeddings)
+        return {name: torch.softmax(head(tensor), -1).numpy() for name, head in self.heads.items()}
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """Labels and probabilities of N texts, in their order."""
+        return predictions(self.tasks, texts, self.predict_probabilities(texts))
+
+    def copy(self) -> GoalModel:
+        """An independent copy: changing one leaves the other."""
+        return copy.deepcopy(self)
+
+    def _contents(self) -> dict[str, bytes]:
+        """The files of the model folder, the same bytes for the same model."""
+        configuration = attrs.evolve(self.configuration, compression=describe_compression(self))
+        tensors = {name: tensor.contiguous() for name, tensor in sorted(self.state_dict().items())}
+        return {
+            "config.json": json_bytes(to_dict(configuration)),
+            "model.safetensors": save_tensors(tensors, metadata={"format": "pt"}),
+            "vocab.txt": self.tokenizer.file_bytes(),
+        }
+
+    def digest(self) -> str:
+        """SHA-256 of the model folder that `save` writes (see goalkit.storage.folder_digest)."""
+        return combined_digest({name: hashlib.sha256(data).hexdigest() for name, data in self._contents().items()})
+
+    def size_bytes(self) -> int:
+        """Bytes that the tensors take on disk."""
+        return len(self._contents()["model.safetensors"])
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `config.json`, `model.safetensors` and `vocab.txt`, replacing the folder whole or not at all.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        folder = Path(folder)
+        with replacing_folder(folder) as temporary:
+            self.write_files(temporary)
+        return folder
+
+    def write_files(self, folder: Path) -> None:
+        """Write the files of the model into a folder that is there already, beside whatever else it holds."""
+        for name, data in self._contents().items():
+            (folder / name).write_bytes(data)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> GoalModel:
+        """Read what `save` wrote.
+
+        Raises:
+            ModelError: a file is missing, truncated, or does not fit the others.
+            BackboneError: the backbone's plugin is not installed or broken.
+        """
+        folder = Path(folder)
+        recover_folder(folder)
+        path = folder / "model.safetensors"
+        data = read_json(folder / "config.json", error=ModelError)
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            raise ModelError(f"{folder / 'config.json'} is not a goalkit model of schema {SCHEMA}: give a folder that GoalModel.save wrote")
+        configuration = from_dict(ModelConfiguration, data, source=str(folder / "config.json"))
+        tokenizer = WordPieceTokenizer.from_file(folder / "vocab.txt", lowercase=configuration.lowercase)
+        model = _build(configuration, tokenizer, source=str(folder / "config.json"))
+        try:
+            tensors = load_tensors(path.read_bytes())
+        except (OSError, SafetensorError) as fault:
+            raise ModelError(f"{path} is missing or damaged ({fault}): restore it or save the model again") from fault
+        try:
+            model.load_state_dict(tensors)
+        except RuntimeError as fault:
+            reason = " ".join(str(fault).split())
+            raise ModelError(f"{path} does not fit config.json ({reason[:300]}): restore both from one save") from fault
+        return model
+
+
+def _build(configuration: ModelConfiguration, tokenizer: WordPieceTokenizer, *, source: str) -> GoalModel:
+    with torch.random.fork_rng(devices=[]):
+        encoder = find_backbone(configuration.backbone).encoder(configuration.encoder)
+    model = GoalModel(configuration, encoder, tokenizer)
+    prepare_compression(model, configuration.compression, source=source)
+    return model
+
+
+def predictions(
+    tasks: Sequence[Task], texts: Sequence[str], probabilities: Mapping[str, npt.NDArray[np.float32]]
+) -> list[Prediction]:
+    """Arrays of probabilities, [N, labels] for each task, as one `Prediction` a text."""
+    result = []
+    for row, text in enumerate(texts):
+        by_task = {
+            task.name: dict(zip(task.labels, map(float, probabilities[task.name][row]), strict=True)) for task in tasks
+        }
+        result.append(Prediction(text, {name: max(each, key=each.__getitem__) for name, each in by_task.items()}, by_task))
+    return result

@@ -1,0 +1,119 @@
+"""WordPiece tokenisation, from a `vocab.txt` alone, so that any language can do the same from the same file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from goalkit.errors import ModelError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@attrs.frozen
+class TokenBatch:
+    """Token ids of N texts, padded to S: two int32 arrays [N, S]; the mask is 1 on tokens and 0 on padding."""
+
+    input_ids: npt.NDArray[np.int32]
+    attention_mask: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+@attrs.frozen(slots=False)
+class WordPieceTokenizer:
+    """BERT's tokenizer: clean, split around every Chinese character and punctuation mark, then longest-match pieces.
+
+    Devlin et al., 2019 (arXiv 1810.04805); executed by the `tokenizers` library.
+
+    Args:
+        vocabulary: the pieces, in the order of their ids; continuation pieces start with `##`.
+        lowercase: fold case and strip accents first, as bert-base-chinese does.
+    """
+
+    vocabulary: tuple[str, ...] = attrs.field(converter=tuple, repr=len)
+    lowercase: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        missing = [token for token in SPECIAL_TOKENS if token not in self.vocabulary]
+        if missing:
+            raise ModelError(f"the vocabulary lacks {', '.join(missing)}: use the vocab.txt of a BERT tokenizer")
+        if len(set(self.vocabulary)) != len(self.vocabulary):
+            raise ModelError("the vocabulary holds a piece twice: restore vocab.txt, ids depend on its lines")
+
+    @classmethod
+    def from_file(cls, path: Path, *, lowercase: bool = True) -> WordPieceTokenizer:
+        """Read a `vocab.txt`: UTF-8, a piece a line, the line number being the id."""
+        try:
+            text = path.read_bytes().decode()
+        except OSError as fault:
+            raise ModelError(f"{path} cannot be read ({fault.strerror}): check the path") from fault
+        except UnicodeDecodeError as fault:
+            raise ModelError(f"{path} is not UTF-8 ({fault.reason}): restore the file") from fault
+        return cls(text.removesuffix("\n").replace("\r\n", "\n").split("\n"), lowercase=lowercase)
+
+    def file_bytes(self) -> bytes:
+        """The vocabulary as `vocab.txt` holds it."""
+        return ("\n".join(self.vocabulary) + "\n").encode()
+
+    @cached_property
+    def _backend(self) -> Tokenizer:
+        from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+        ids = {token: number for number, token in enumerate(self.vocabulary)}
+        backend = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
+        backend.normalizer = normalizers.BertNormalizer(lowercase=self.lowercase)
+        backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        backend.decoder = decoders.WordPiece()
+        return backend
+
+    @cached_property
+    def _special_ids(self) -> dict[str, int]:
+        return {token: self.vocabulary.index(token) for token in SPECIAL_TOKENS}
+
+    @property
+    def padding_id(self) -> int:
+        """The id of `[PAD]`."""
+        return self._special_ids["[PAD]"]
+
+    def pieces(self, text: str) -> list[str]:
+        """The pieces of one text, without `[CLS]` and `[SEP]`."""
+        pieces: list[str] = self._backend.encode(text).tokens
+        return pieces
+
+    def encode(self, texts: Sequence[str], length: int | None = None) -> TokenBatch:
+        """Token ids of `texts`, framed by `[CLS]` and `[SEP]`.
+
+        Args:
+            texts: N strings.
+            length: S; longer texts are cut (the `[SEP]` stays), shorter ones padded. Without it S is the longest text.
+
+        Returns:
+            int32 ids and mask, [N, S].
+        """
+        start, end, padding = (self._special_ids[token] for token in ("[CLS]", "[SEP]", "[PAD]"))
+        rows = [encoding.ids for encoding in self._backend.encode_batch(list(texts))]
+        longest = length or max((len(row) for row in rows), default=0) + 2
+        ids = np.full((len(rows), longest), padding, dtype=np.int32)
+        mask = np.zeros_like(ids)
+        for number, row in enumerate(rows):
+            framed = [start, *row[: longest - 2], end]
+            ids[number, : len(framed)] = framed
+            mask[number, : len(framed)] = 1
+        return TokenBatch(ids, mask)
+
+    def unknown_share(self, texts: Sequence[str]) -> float:
+        """Share, 0 to 1, of the pieces of `texts` that the vocabulary does not know."""
+        unknown, rows = self._special_ids["[UNK]"], self._backend.encode_batch(list(texts))
+        total = sum(len(row.ids) for row in rows)
+        return sum(row.ids.count(unknown) for row in rows) / total if total else 0.0
