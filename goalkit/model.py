@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -192,14 +191,23 @@ class GoalModel(nn.Module):
 
     def copy(self) -> GoalModel:
         """An independent copy: changing one leaves the other."""
-        return copy.deepcopy(self)
+        twin = _build(self.configuration_now(), self.tokenizer, source="copy")
+        twin.load_state_dict(self.state_dict())
+        return twin.train(self.training)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GoalModel:
+        # torch's own deep copy lets parametrised modules share a class, so that changing one breaks the other
+        return self.copy()
+
+    def configuration_now(self) -> ModelConfiguration:
+        """The configuration with the compression that the weights now have."""
+        return attrs.evolve(self.configuration, compression=describe_compression(self))
 
     def _contents(self) -> dict[str, bytes]:
         """The files of the model folder, the same bytes for the same model."""
-        configuration = attrs.evolve(self.configuration, compression=describe_compression(self))
         tensors = {name: tensor.contiguous() for name, tensor in sorted(self.state_dict().items())}
         return {
-            "config.json": json_bytes(to_dict(configuration)),
+            "config.json": json_bytes(to_dict(self.configuration_now())),
             "model.safetensors": save_tensors(tensors, metadata={"format": "pt"}),
             "vocab.txt": self.tokenizer.file_bytes(),
         }

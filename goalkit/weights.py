@@ -55,6 +55,15 @@ def store_as(module: nn.Module, parameter: str, integers: Tensor, storage: Affin
         parametrize.register_parametrization(module, parameter, storage, unsafe=True)
 
 
+def restore_float(module: nn.Module, parameter: str) -> None:
+    """Undo `store_as`: the parameter is float again, with the values its compressed form stood for."""
+    with torch.no_grad():
+        value = getattr(module, parameter).detach().clone()
+        parametrize.remove_parametrizations(module, parameter, leave_parametrized=False)
+        delattr(module, parameter)
+        module.register_parameter(parameter, nn.Parameter(value, requires_grad=False))
+
+
 def compressed_weights(model: nn.Module) -> Iterator[tuple[str, nn.Module, AffineWeight]]:
     """All compressed parameters: (name of the module, the module, how its `weight` is stored)."""
     for name, module in model.named_modules():

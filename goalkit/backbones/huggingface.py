@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,14 +35,12 @@ class HuggingFaceEncoder(Encoder):
     def forward(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
         """See `Encoder.forward`."""
         positions = torch.arange(length, device=input_ids.device).unsqueeze(0)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
-            states: Tensor = self.model(
-                input_ids=input_ids,
-                attention_mask=(1.0 - attention_mask)[:, None, None, :] * MASK_VALUE,
-                position_ids=positions,
-                token_type_ids=torch.zeros_like(input_ids),
-            ).last_hidden_state
+        states: Tensor = self.model(
+            input_ids=input_ids,
+            attention_mask=(1.0 - attention_mask)[:, None, None, :] * MASK_VALUE,
+            position_ids=positions,
+            token_type_ids=torch.zeros_like(input_ids),
+        ).last_hidden_state
         return states
 
 

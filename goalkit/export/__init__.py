@@ -1,0 +1,45 @@
+"""Export: from a trained model to the bundle an app ships, and back into a program that runs here.
+
+Stands alone: nothing of goalkit's datasets, training or compression is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from goalkit.export.bundle import Bundle
+    from goalkit.export.exporter import CoreMLExporter
+    from goalkit.export.head import UpdatableHead, UpdatableHeadBuilder
+    from goalkit.export.hints import Hints
+    from goalkit.export.runtime import load_model
+    from goalkit.export.verification import Gates, VerificationReport
+
+_HOMES = {
+    "Bundle": "bundle",
+    "CoreMLExporter": "exporter",
+    "Gates": "verification",
+    "Hints": "hints",
+    "UpdatableHead": "head",
+    "UpdatableHeadBuilder": "head",
+    "VerificationReport": "verification",
+    "load_model": "runtime",
+}
+
+__all__ = [
+    "Bundle",
+    "CoreMLExporter",
+    "Gates",
+    "Hints",
+    "UpdatableHead",
+    "UpdatableHeadBuilder",
+    "VerificationReport",
+    "load_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"goalkit.export.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'goalkit.export' has no attribute {name!r}")

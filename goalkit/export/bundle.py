@@ -1,0 +1,228 @@
+"""Bundle: the folder an app ships, opened, executed and verified."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from goalkit.configuration import read_json
+from goalkit.errors import BundleError
+from goalkit.export.card import write_card
+from goalkit.export.hints import Hints
+from goalkit.export.manifest import Manifest
+from goalkit.export.runtime import NeuralNetworkClassifier, RuntimeModel, load_model
+from goalkit.export.verification import (
+    Array,
+    Gates,
+    OutputComparison,
+    VerificationReport,
+    accuracies,
+    compare,
+    failed_gates,
+)
+from goalkit.model import GoalModel, Prediction, predictions
+from goalkit.storage import files_in, recover_folder, replacing_folder
+from goalkit.tasks import Task, task_named
+from goalkit.tokenization import WordPieceTokenizer
+
+PACKAGE = "GoalAnalyzer.mlpackage"
+VOCABULARY = "vocab.txt"
+TOKENIZER_GOLDEN = "tokenizer_golden.json"
+GOLDEN = "golden.json"
+HINTS = "hints.json"
+
+
+@attrs.frozen(slots=False, eq=False)
+class Bundle:
+    """An exported bundle on disk.
+
+    Args:
+        path: its folder.
+        manifest: what its `manifest.json` says.
+        source: the torch model it was exported from, if at hand.
+    """
+
+    path: Path
+    manifest: Manifest = attrs.field(repr=False)
+    source: GoalModel | None = attrs.field(default=None, repr=False)
+
+    @classmethod
+    def open(cls, path: str | Path, *, source: GoalModel | None = None) -> Bundle:
+        """Open a bundle, and hold every file to its manifest.
+
+        Args:
+            path: the folder that `CoreMLExporter.export` wrote.
+            source: the model it was exported from, to measure parity against.
+
+        Raises:
+            BundleError: the folder is no bundle, a file is missing or altered, its tokenizer no longer gives its own golden
+                ids, or `source` is another model than the one that was exported.
+        """
+        path = Path(path)
+        recover_folder(path)
+        if not path.is_dir():
+            raise BundleError(f"there is no bundle at {path}: make one with `goalkit demo` or `goalkit export`")
+        bundle = cls(path, Manifest.read(path), source)
+        if source is not None and source.digest() != bundle.manifest.origin.model_sha256:
+            raise BundleError(f"{path} was not exported from the model given: give the one it came from, or none")
+        bundle._check_tokenizer()
+        return bundle
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What the bundle predicts."""
+        return self.manifest.tasks
+
+    @cached_property
+    def program(self) -> RuntimeModel:
+        """The saved ML program, loaded for this machine."""
+        return load_model(self.path / PACKAGE)
+
+    @cached_property
+    def heads(self) -> dict[str, NeuralNetworkClassifier]:
+        """The saved updatable heads, by task."""
+        loaded = {task: load_model(self.path / name) for task, name in self.manifest.heads.items()}
+        return {task: head for task, head in loaded.items() if isinstance(head, NeuralNetworkClassifier)}
+
+    @cached_property
+    def tokenizer(self) -> WordPieceTokenizer:
+        """The tokenizer, made from the bundle's own `vocab.txt`."""
+        return WordPieceTokenizer.from_file(self.path / VOCABULARY, lowercase=self.manifest.lowercase)
+
+    @cached_property
+    def hints(self) -> Hints:
+        """The sentences shown under goals."""
+        return Hints.from_file(self.path / HINTS)
+
+    def run(self, texts: Sequence[str]) -> dict[str, Array]:
+        """Tokenise N texts and execute the saved program.
+
+        Returns:
+            `embedding`, float32 [N, H], and for each task `<task>_probabilities`, float32 [N, labels].
+        """
+        batch = self.tokenizer.encode(texts, self.manifest.sequence_length)
+        inputs = {"input_ids": batch.input_ids[:, None], "attention_mask": batch.attention_mask[:, None]}
+        return self.program.predict_many(inputs)
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """What the saved program says about N texts, in their order."""
+        return predictions(self.tasks, texts, self._probabilities(self.run(texts)))
+
+    def _probabilities(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
+        return {task.name: outputs[f"{task.name}_probabilities"] for task in self.tasks}
+
+    def verify(
+        self,
+        texts: Sequence[str],
+        labels: Mapping[str, Sequence[str]] | None = None,
+        reference: GoalModel | None = None,
+        *,
+        gates: Gates | None = None,
+    ) -> VerificationReport:
+        """Execute the saved files on N texts and compare.
+
+        Args:
+            texts: texts that the model was not trained on.
+            labels: for each task the N right labels, to measure accuracy.
+            reference: the uncompressed model, to measure fidelity.
+            gates: what must be reached.
+
+        Raises:
+            BundleError: there are no texts, or labels do not fit them.
+            RuntimeModelError: a saved file cannot be executed.
+        """
+        gates = gates or Gates()
+        label_ids = self._label_ids(texts, labels or {})
+        outputs = self.run(texts)
+        found = self._probabilities(outputs)
+        accuracy = {name: {"bundle": share} for name, share in accuracies(found, label_ids).items()}
+        fidelity: list[OutputComparison] = []
+        if reference is not None:
+            expected = reference.predict_probabilities(texts, length=self.manifest.sequence_length)
+            shared = [name for name in found if name in expected]
+            fidelity = [compare(f"{name}_probabilities", texts, found[name], expected[name], labels=True) for name in shared]
+            for name, share in accuracies(expected, label_ids).items():
+                accuracy[name]["reference"] = share
+        source, compared, parity = self._parity(texts, outputs)
+        report = VerificationReport(
+            texts=len(texts),
+            package_bytes=_bytes(self.path / PACKAGE),
+            bundle_bytes=_bytes(self.path),
+            precision=self.manifest.precision,
+            parity_source=source,
+            parity=parity,
+            fidelity=tuple(fidelity),
+            heads=self._head_errors(outputs["embedding"]),
+            accuracy=accuracy,
+        )
+        return attrs.evolve(report, failures=failed_gates(report, gates, compared_texts=compared))
+
+    def _parity(self, texts: Sequence[str], outputs: Mapping[str, Array]) -> tuple[str, int, tuple[OutputComparison, ...]]:
+        """Where the expected outputs come from, how many texts were compared, and the comparisons."""
+        if self.source is None:
+            golden = read_json(self.path / GOLDEN, error=BundleError)
+            texts = golden["texts"]
+            found = self._probabilities(self.run(texts))
+            expected = {name: np.array(rows, np.float32) for name, rows in golden["probabilities"].items()}
+            comparisons = []
+        else:
+            embedding = self.source.embed(texts, length=self.manifest.sequence_length)
+            found, expected = self._probabilities(outputs), self.source.head_probabilities(embedding)
+            comparisons = [compare("embedding", texts, outputs["embedding"], embedding, labels=False)]
+        comparisons += [compare(f"{name}_probabilities", texts, found[name], expected[name], labels=True) for name in found]
+        return "golden.json" if self.source is None else "exported model", len(texts), tuple(comparisons)
+
+    def _head_errors(self, embeddings: Array) -> dict[str, float]:
+        """Largest probability error of each saved head against the torch head, on the same embeddings."""
+        if self.source is None:
+            return {}
+        expected = self.source.head_probabilities(embeddings)
+        return {
+            task: float(np.abs(head.predict_many({"embedding": embeddings})["probabilities"] - expected[task]).max())
+            for task, head in self.heads.items()
+        }
+
+    def _label_ids(self, texts: Sequence[str], labels: Mapping[str, Sequence[str]]) -> dict[str, npt.NDArray[np.int64]]:
+        if not texts:
+            raise BundleError("there are no texts to verify with: give some that the model was not trained on")
+        ids = {}
+        for name, column in labels.items():
+            task = task_named(self.tasks, name)
+            if len(column) != len(texts):
+                raise BundleError(f"there are {len(texts)} texts and {len(column)} labels for {name}: give one label a text")
+            ids[name] = np.array([task.index(label) for label in column], dtype=np.int64)
+        return ids
+
+    def record(self, report: VerificationReport) -> Bundle:
+        """Write what was measured into the manifest and the model card. Returns the bundle as it then is.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        with replacing_folder(self.path) as temporary:
+            shutil.copytree(self.path, temporary, dirs_exist_ok=True)
+            manifest = attrs.evolve(self.manifest, measured=report.to_dict())
+            write_card(temporary, manifest)
+            manifest = manifest.write(temporary)
+        return Bundle(self.path, manifest, self.source)
+
+    def _check_tokenizer(self) -> None:
+        golden: list[dict[str, Any]] = read_json(self.path / TOKENIZER_GOLDEN, error=BundleError)
+        batch = self.tokenizer.encode([entry["text"] for entry in golden], self.manifest.sequence_length)
+        for entry, ids, mask in zip(golden, batch.input_ids, batch.attention_mask, strict=True):
+            if ids[: int(mask.sum())].tolist() != entry["ids"]:
+                raise BundleError(
+                    f"the installed tokenizers library splits {entry['text']!r} otherwise than the one that made {self.path}: "
+                    "install the version named in the manifest, or export again"
+                )
+
+
+def _bytes(folder: Path) -> int:
+    return sum((folder / name).stat().st_size for name in files_in(folder))

@@ -1,0 +1,62 @@
+"""The model card: the bundle's README, for whoever gets the bundle without its makers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goalkit.export.manifest import Manifest
+
+FILE = "README.md"
+
+
+def write_card(folder: Path, manifest: Manifest) -> None:
+    """Write the model card of a bundle, with what has been measured so far."""
+    (folder / FILE).write_bytes("\n".join(_lines(manifest)).encode())
+
+
+def _lines(manifest: Manifest) -> list[str]:
+    heads = ", ".join(f"`{name}`" for name in manifest.heads.values()) or "none"
+    compression = ", ".join(f"{count} weights as {kind}" for kind, count in manifest.origin.compression.items()) or "none"
+    return [
+        "# GoalAnalyzer",
+        "",
+        "A classifier of short Chinese texts for Core ML, made by goalkit.",
+        "",
+        "| task | labels, in the order of the probabilities |",
+        "|---|---|",
+        *(f"| {task.name} | {' '.join(task.labels)} |" for task in manifest.tasks),
+        "",
+        f"- Backbone: {manifest.origin.backbone}; compression: {compression}; precision: {manifest.precision}.",
+        f"- Runs on {manifest.deployment_target} and later; texts are padded or cut to {manifest.sequence_length} tokens.",
+        "- `GoalAnalyzer.mlpackage` takes `input_ids` and `attention_mask`, int32 [1, S]; it gives `embedding`, float32 "
+        f"[{manifest.embedding_size}], and `<task>_probabilities`.",
+        f"- Updatable heads, from `embedding`: {heads}.",
+        "- Tokenise with `vocab.txt`; `tokenizer_golden.json` and `golden.json` hold what must come out.",
+        "",
+        *_measured(manifest),
+        "",
+    ]
+
+
+def _measured(manifest: Manifest) -> list[str]:
+    measured = manifest.measured
+    if not measured:
+        return ["Nothing has been measured yet."]
+    lines = [
+        f"Measured by executing these files on {measured['texts']} texts; the package has {measured['package_bytes'] / 1e6:.2f} MB. "
+        "No figure was taken on a phone.",
+        "",
+        "| output | accuracy | agreement with the exported model | agreement with the uncompressed model | largest error |",
+        "|---|---|---|---|---|",
+    ]
+    fidelity = {each["output"]: each["agreement"] for each in measured["fidelity"]}
+    for each in measured["parity"]:
+        task = each["output"].removesuffix("_probabilities")
+        right = measured["accuracy"].get(task, {}).get("bundle")
+        cells = [_percent(right), _percent(each["agreement"]), _percent(fidelity.get(each["output"])), f"{each['largest_error']:.1e}"]
+        lines.append(f"| {each['output']} | {' | '.join(cells)} |")
+    return lines
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.2%}"

@@ -1,0 +1,50 @@
+"""Writing Core ML files so that the same model is the same bytes."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+from goalkit.configuration import write_json
+from goalkit.export.runtime.program import PACKAGE_DATA
+from goalkit.storage import file_digest
+
+_AUTHOR = "com.apple.CoreML"
+
+
+def write_model(path: Path, spec: Any) -> None:
+    """Write a `.mlmodel`, with map fields in a fixed order."""
+    path.write_bytes(spec.SerializeToString(deterministic=True))
+
+
+def write_package(path: Path, spec: Any, weights: Path) -> None:
+    """Write a `.mlpackage`: the model, its weights, and a manifest whose identifiers come from their contents.
+
+    Args:
+        path: the folder to make; its name ends in `.mlpackage`.
+        spec: the model's protobuf message.
+        weights: the `weight.bin` that the message refers to.
+    """
+    data = path / PACKAGE_DATA
+    (data / "weights").mkdir(parents=True)
+    write_model(data / "model.mlmodel", spec)
+    shutil.copyfile(weights, data / "weights" / "weight.bin")
+    model, folder = _identifier(data / "model.mlmodel"), _identifier(data / "weights" / "weight.bin")
+    items = {
+        model: {"description": "CoreML Model Specification", "name": "model.mlmodel"},
+        folder: {"description": "CoreML Model Weights", "name": "weights"},
+    }
+    manifest = {
+        "fileFormatVersion": "1.0.0",
+        "itemInfoEntries": {
+            key: {"author": _AUTHOR, **item, "path": f"{_AUTHOR}/{item['name']}"} for key, item in items.items()
+        },
+        "rootModelIdentifier": model,
+    }
+    write_json(path / "Manifest.json", manifest)
+
+
+def _identifier(file: Path) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{file.name}:{file_digest(file)}")).upper()
