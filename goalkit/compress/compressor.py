@@ -20,7 +20,7 @@ RECIPES: Mapping[str, Callable[[GoalModel], None]] = {"int8": quantise_weights}
 class Compression:
     """A compressed model, and how it compares with the one it was made from.
 
-    `agreement` is the share of validation texts, a task, on which both choose the same label.
+    `agreement` is the share of validation texts, a task, on which both choose the same label; it is empty if there were none to compare on.
     """
 
     model: GoalModel = attrs.field(repr=False)
@@ -46,15 +46,15 @@ class Compressor:
         """The compressor for a recipe. Raises ConfigurationError that lists the recipes for an unknown name."""
         return cls(name)
 
-    def compress(self, model: GoalModel, splits: Splits) -> Compression:
-        """Compress a copy of `model` and compare the two on the texts of `splits.validation`.
+    def compress(self, model: GoalModel, splits: Splits | None = None) -> Compression:
+        """Compress a copy of `model` and, given splits, compare the two on the texts of `splits.validation`.
 
         Raises:
             ConfigurationError: the model is compressed already, or a weight is not a finite number.
         """
         smaller = model.copy()
         RECIPES[self.recipe](smaller)
-        texts = splits.validation.texts
+        texts = splits.validation.texts if splits else []
         before, after = model.predict_probabilities(texts), smaller.predict_probabilities(texts)
-        agreement = {name: float(np.mean(before[name].argmax(1) == after[name].argmax(1))) for name in before}
+        agreement = {name: float(np.mean(before[name].argmax(1) == after[name].argmax(1))) for name in before if texts}
         return Compression(smaller, self.recipe, model.size_bytes(), smaller.size_bytes(), agreement)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from goalkit.datasets import Dataset
 from goalkit.model import GoalModel
+from goalkit.tasks import Task
 
 
 @attrs.frozen
@@ -28,11 +29,12 @@ def evaluate(model: GoalModel, rows: Dataset) -> tuple[TaskScore, ...]:
 
 def score(rows: Dataset, probabilities: Mapping[str, npt.NDArray[np.float32]]) -> tuple[TaskScore, ...]:
     """Score probabilities, for each task [N, labels], against the labels of N rows."""
+    return tuple(score_labels(task, rows.label_ids(task.name), probabilities[task.name].argmax(1)) for task in rows.tasks)
+
+
+def score_labels(task: Task, truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> TaskScore:
+    """Score predicted labels of one task, int [N], against the right ones, both as positions among its labels."""
     from sklearn.metrics import f1_score
 
-    scores = []
-    for task in rows.tasks:
-        truth, predicted = rows.label_ids(task.name), probabilities[task.name].argmax(1)
-        macro = f1_score(truth, predicted, labels=range(len(task.labels)), average="macro", zero_division=0.0)
-        scores.append(TaskScore(task.name, float(np.mean(truth == predicted)), float(macro)))
-    return tuple(scores)
+    macro = f1_score(truth, predicted, labels=range(len(task.labels)), average="macro", zero_division=0.0)
+    return TaskScore(task.name, float(np.mean(truth == predicted)), float(macro))

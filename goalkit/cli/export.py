@@ -1,0 +1,47 @@
+"""`goalkit export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from goalkit.cli.options import BUNDLE
+
+
+@click.command(
+    "export",
+    epilog="""\b
+Examples:
+  goalkit export build/model
+  goalkit export build/model --recipe none --precision float32 --output build/exact
+  goalkit export build/model --head category --head difficulty --sequence-length 32""",
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), default=BUNDLE, show_default=True, help="Folder for the bundle.")
+@click.option("--recipe", default="int8", show_default=True, help="Compression: int8, or none.")
+@click.option("--head", "heads", multiple=True, help="Task with an updatable head; repeat it.  [default: every task]")
+@click.option("--sequence-length", default=64, show_default=True, help="Tokens each text is padded or cut to.")
+@click.option("--target", default="iOS16", show_default=True, help="The oldest system: iOS16, iOS17 or iOS18.")
+@click.option("--precision", default="float16", show_default=True, help="float16 or float32.")
+def command(
+    model: Path, output: Path, recipe: str, heads: tuple[str, ...], sequence_length: int, target: str, precision: str
+) -> None:
+    """Compress a trained model, write a Core ML bundle, and execute it on the shipped goals."""
+    from goalkit.cli.reports import show_verification
+    from goalkit.cli.tables import console
+    from goalkit.compress import Compressor
+    from goalkit.export import CoreMLExporter, UpdatableHeadBuilder
+    from goalkit.export.golden import golden_texts
+    from goalkit.model import GoalModel
+
+    exporter = CoreMLExporter(sequence_length=sequence_length, deployment_target=target, precision=precision)
+    original = GoalModel.load(model)
+    smaller = original if recipe == "none" else Compressor.from_recipe(recipe).compress(original).model
+    chosen = heads or [task.name for task in smaller.tasks]
+    bundle = exporter.export(smaller, output, heads=[UpdatableHeadBuilder(task=task).build(smaller) for task in chosen])
+    report = bundle.verify(golden_texts(), reference=original)
+    bundle.record(report)
+    show_verification(report)
+    console.print(f"bundle: {output}\nnext:   goalkit predict --bundle {output} 今晚跑五公里")
+    raise SystemExit(0 if report.passed else 3)

@@ -1,0 +1,40 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from goalkit.datasets import Splits
+
+MODEL = Path("build", "model")
+BUNDLE = Path("build", "GoalAnalyzer")
+
+DATA_OPTIONS = (
+    click.option("--data", type=click.Path(path_type=Path), help="CSV file with a header; without it, the shipped hand-written goals."),
+    click.option("--text", default="text", show_default=True, help="Column of texts."),
+    click.option("--label", "labels", multiple=True, help="Column of labels; repeat it for several tasks.  [default: the goal tasks]"),
+    click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the file."),
+    click.option("--seed", default=0, show_default=True, help="Of the split, and of all that is random."),
+)
+
+
+def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that name labelled texts and how they are split."""
+    for option in reversed(DATA_OPTIONS):
+        function = option(function)
+    return function
+
+
+def load_splits(data: Path | None, text: str, labels: tuple[str, ...], encoding: str, seed: int) -> Splits:
+    """Read, clean and split the texts that `data_options` name; 70/15/15."""
+    from goalkit.datasets import Dataset
+    from goalkit.tasks import GOAL_TASKS
+
+    names = labels or [task.name for task in GOAL_TASKS]
+    rows = Dataset.goals() if data is None else Dataset.from_csv(data, text=text, labels=list(names), encoding=encoding)
+    return rows.clean().split(seed=seed)

@@ -1,0 +1,43 @@
+"""`goalkit predict`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from goalkit.cli.options import BUNDLE
+
+
+@click.command(
+    "predict",
+    epilog="""\b
+Examples:
+  goalkit predict 今晚跑五公里
+  goalkit predict 今晚跑五公里 "记账第12天" --json
+  cat goals.txt | goalkit predict -""",
+)
+@click.argument("texts", nargs=-1, required=True)
+@click.option("--bundle", type=click.Path(path_type=Path), default=BUNDLE, show_default=True, help="The bundle to ask.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all probabilities.")
+def command(texts: tuple[str, ...], bundle: Path, as_json: bool) -> None:
+    """Ask a bundle about goals, by executing its saved files. `-` reads them from standard input, one a line."""
+    from goalkit.cli.tables import console, percent, table
+    from goalkit.configuration import to_dict
+    from goalkit.export import Bundle
+
+    asked = [line.strip() for line in sys.stdin if line.strip()] if texts == ("-",) else list(texts)
+    opened = Bundle.open(bundle)
+    for prediction in opened.predict(asked):
+        hint = opened.hints.choose(prediction)
+        if as_json:
+            click.echo(json.dumps({**to_dict(prediction), "hint": hint}, ensure_ascii=False))
+            continue
+        rows = [
+            (name, f"{label} {percent(prediction.probabilities[name][label])}", " ".join(f"{each} {share:.0%}" for each, share in prediction.probabilities[name].items()))
+            for name, label in prediction.labels.items()
+        ]
+        table(prediction.text, ["task", "label", "all probabilities"], rows)
+        console.print(f"  {hint}\n")

@@ -1,0 +1,44 @@
+"""How scores and verification reports look in the terminal."""
+
+from __future__ import annotations
+
+from goalkit.cli.tables import console, megabytes, percent, table
+from goalkit.export.verification import VerificationReport
+from goalkit.training import TaskScore
+
+
+def show_scores(title: str, scores: tuple[TaskScore, ...]) -> None:
+    """Print accuracy and macro-F1, a row a task."""
+    table(title, ["task", "accuracy", "macro-F1"], [(each.task, percent(each.accuracy), percent(each.macro_f1)) for each in scores])
+
+
+def show_verification(report: VerificationReport) -> None:
+    """Print what was measured on a bundle, what to keep in mind, and which gates failed."""
+    fidelity = {each.output: each for each in report.fidelity}
+    rows = []
+    for each in report.parity:
+        accuracy = report.accuracy.get(each.output.removesuffix("_probabilities"), {}).get("bundle")
+        other = fidelity.get(each.output)
+        rows.append(
+            (
+                each.output,
+                percent(accuracy),
+                f"{each.largest_error:.1e}",
+                f"{each.psnr:.0f} dB",
+                percent(each.agreement),
+                percent(other.agreement if other else None),
+            )
+        )
+    table(
+        f"Measured by executing the saved files: {report.texts} texts, package {megabytes(report.package_bytes)}",
+        ["output", "accuracy", "parity: error", "PSNR", "agreement", "fidelity: agreement"],
+        rows,
+    )
+    for task, error in report.heads.items():
+        console.print(f"  head {task}: largest error {error:.1e} against the torch head")
+    for remark in report.remarks():
+        console.print(f"  note: {remark}", style="dim")
+    for failure in report.failures:
+        console.print(f"  FAILED {failure}", style="bold red")
+    if report.passed:
+        console.print("  every gate passed", style="green")

@@ -1,0 +1,35 @@
+"""Tables and messages for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+console = Console(highlight=False)
+
+
+def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; the first column is text, the others are aligned as figures."""
+    grid = Table(title=title, title_justify="left", title_style="bold")
+    for number, heading in enumerate(headings):
+        grid.add_column(heading, justify="left" if number == 0 else "right")
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
+
+
+def step(text: str) -> None:
+    """Announce what is being done."""
+    console.print(f"[bold cyan]→[/] {text}")
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage, or a dash if it was not measured."""
+    return "–" if share is None else f"{share:.1%}"
+
+
+def megabytes(count: int) -> str:
+    """Bytes as decimal megabytes."""
+    return f"{count / 1e6:.2f} MB"
