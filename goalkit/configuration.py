@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,27 @@ from cattrs.v import transform_error
 from goalkit.errors import ConfigurationError, GoalkitError
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
+
+
+def one_of(*allowed: str) -> Callable[[object, attrs.Attribute[str], str], None]:
+    """An attrs validator that admits these words."""
+
+    def check(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+        if value not in allowed:
+            raise ConfigurationError(f"there is no {attribute.name} {value!r}; choose one of {', '.join(allowed)}")
+
+    return check
+
+
+def between(low: float, high: float, *, above: bool = False) -> Callable[[object, attrs.Attribute[Any], float], None]:
+    """An attrs validator that admits numbers from `low` to `high`, and not `low` itself if `above`."""
+
+    def check(instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
+        if not low <= value <= high or (above and value == low):
+            limit = "" if high == math.inf else f" and at most {high}"
+            raise ConfigurationError(f"{attribute.name} is {value}: it must be {'above' if above else 'at least'} {low}{limit}")
+
+    return check
 
 
 @cache

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from goalkit.backbones import Encoder, find_backbone, vocabulary_from_texts
-from goalkit.configuration import from_dict, json_bytes, read_json, to_dict
+from goalkit.configuration import from_dict, json_bytes, one_of, read_json, to_dict
 from goalkit.errors import ConfigurationError, ModelError
 from goalkit.storage import combined_digest, recover_folder, replacing_folder
 from goalkit.tasks import Task
@@ -29,11 +29,6 @@ SCHEMA = 1
 POOLINGS = ("mean", "cls")
 
 
-def _check_pooling(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if value not in POOLINGS:
-        raise ConfigurationError(f"there is no pooling {value!r}; choose one of {', '.join(POOLINGS)}")
-
-
 @attrs.frozen(kw_only=True)
 class ModelConfiguration:
     """All that is needed, besides tensors and vocabulary, to build a GoalModel again; saved as its `config.json`."""
@@ -41,7 +36,7 @@ class ModelConfiguration:
     backbone: str
     encoder: dict[str, Any]
     tasks: tuple[Task, ...]
-    pooling: str = attrs.field(validator=_check_pooling)
+    pooling: str = attrs.field(validator=one_of(*POOLINGS))
     lowercase: bool = True
     compression: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     schema: int = SCHEMA
@@ -106,7 +101,9 @@ class GoalModel(nn.Module):
         if not names or len(set(names)) != len(names):
             raise ConfigurationError(f"the tasks are named {names}: give at least one task, each with its own name")
         if checkpoint is not None and (vocabulary_from is not None or encoder):
-            raise ConfigurationError("a checkpoint brings its own vocabulary and settings: leave vocabulary_from and encoder out")
+            raise ConfigurationError(
+                "a checkpoint brings its own vocabulary and settings: leave vocabulary_from and encoder out"
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if checkpoint is not None:
@@ -114,7 +111,7 @@ class GoalModel(nn.Module):
                 settings, module, tokenizer = loaded.configuration, loaded.encoder, loaded.tokenizer
             else:
                 pieces = found.vocabulary() if vocabulary_from is None else vocabulary_from_texts(vocabulary_from)
-                tokenizer = WordPieceTokenizer(pieces)
+                tokenizer = WordPieceTokenizer(tuple(pieces))
                 settings = found.configuration(len(pieces), encoder or {})
                 module = found.encoder(settings)
             configuration = ModelConfiguration(
@@ -249,7 +246,9 @@ class GoalModel(nn.Module):
         path = folder / "model.safetensors"
         data = read_json(folder / "config.json", error=ModelError)
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-            raise ModelError(f"{folder / 'config.json'} is not a goalkit model of schema {SCHEMA}: give a folder that GoalModel.save wrote")
+            raise ModelError(
+                f"{folder / 'config.json'} is not a goalkit model of schema {SCHEMA}: give a folder that GoalModel.save wrote"
+            )
         configuration = from_dict(ModelConfiguration, data, source=str(folder / "config.json"))
         tokenizer = WordPieceTokenizer.from_file(folder / "vocab.txt", lowercase=configuration.lowercase)
         model = _build(configuration, tokenizer, source=str(folder / "config.json"))
@@ -279,8 +278,6 @@ def predictions(
     """Arrays of probabilities, [N, labels] for each task, as one `Prediction` a text."""
     result = []
     for row, text in enumerate(texts):
-        by_task = {
-            task.name: dict(zip(task.labels, map(float, probabilities[task.name][row]), strict=True)) for task in tasks
-        }
+        by_task = {task.name: dict(zip(task.labels, map(float, probabilities[task.name][row]), strict=True)) for task in tasks}
         result.append(Prediction(text, {name: max(each, key=each.__getitem__) for name, each in by_task.items()}, by_task))
     return result

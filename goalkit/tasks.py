@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -27,6 +27,10 @@ def _check_labels(task: Task, attribute: attrs.Attribute[tuple[str, ...]], label
         raise ConfigurationError(f"task {task.name!r} has empty or repeated labels: {list(labels)}; give each label once")
 
 
+def _as_tuple(labels: Iterable[str]) -> tuple[str, ...]:
+    return tuple(labels)
+
+
 @attrs.frozen
 class Task:
     """One thing to predict about a text: a name and its labels, in the order of the model's outputs.
@@ -36,7 +40,7 @@ class Task:
     """
 
     name: str = attrs.field(validator=_check_name)
-    labels: tuple[str, ...] = attrs.field(converter=tuple, validator=_check_labels)
+    labels: tuple[str, ...] = attrs.field(converter=_as_tuple, validator=_check_labels)
 
     def index(self, label: str) -> int:
         """Position of `label` among the outputs. Raises ConfigurationError for a label the task does not have."""

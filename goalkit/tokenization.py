@@ -41,7 +41,7 @@ class WordPieceTokenizer:
         lowercase: fold case and strip accents first, as bert-base-chinese does.
     """
 
-    vocabulary: tuple[str, ...] = attrs.field(converter=tuple, repr=len)
+    vocabulary: tuple[str, ...] = attrs.field(repr=lambda pieces: f"<{len(pieces)} pieces>")
     lowercase: bool = True
 
     def __attrs_post_init__(self) -> None:
@@ -60,7 +60,7 @@ class WordPieceTokenizer:
             raise ModelError(f"{path} cannot be read ({fault.strerror}): check the path") from fault
         except UnicodeDecodeError as fault:
             raise ModelError(f"{path} is not UTF-8 ({fault.reason}): restore the file") from fault
-        return cls(text.removesuffix("\n").replace("\r\n", "\n").split("\n"), lowercase=lowercase)
+        return cls(tuple(text.removesuffix("\n").replace("\r\n", "\n").split("\n")), lowercase=lowercase)
 
     def file_bytes(self) -> bytes:
         """The vocabulary as `vocab.txt` holds it."""

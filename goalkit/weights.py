@@ -68,7 +68,7 @@ def compressed_weights(model: nn.Module) -> Iterator[tuple[str, nn.Module, Affin
     """All compressed parameters: (name of the module, the module, how its `weight` is stored)."""
     for name, module in model.named_modules():
         if parametrize.is_parametrized(module, "weight"):
-            yield name, module, module.parametrizations["weight"][0]  # type: ignore[index,misc]
+            yield name, module, module.parametrizations["weight"][0]
 
 
 def describe_compression(model: nn.Module) -> dict[str, dict[str, Any]]:
@@ -84,7 +84,9 @@ def prepare_compression(model: nn.Module, description: Mapping[str, Mapping[str,
         try:
             module = model.get_submodule(name)
         except AttributeError:
-            raise ModelError(f"{source}: there is no module {name!r} to hold a compressed weight; save the model again") from None
+            raise ModelError(
+                f"{source}: there is no module {name!r} to hold a compressed weight; save the model again"
+            ) from None
         weight = module.weight
         assert isinstance(weight, Tensor)
         store_as(module, "weight", torch.zeros_like(weight, dtype=torch.int8), AffineWeight(torch.ones(len(weight), 1)))

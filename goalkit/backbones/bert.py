@@ -1,5 +1,7 @@
 """The BERT backbones: Google's Chinese base model, and a tiny one for phones."""
 
+from typing import ClassVar
+
 from goalkit.backbones.huggingface import HuggingFaceBackbone
 
 
@@ -13,7 +15,7 @@ class TinyBert(HuggingFaceBackbone):
     name = "tiny-bert"
     summary = "BERT, 4 layers of 256: a few megabytes, trains in minutes on two cores"
     architecture = "bert"
-    defaults = {
+    defaults: ClassVar = {
         "hidden_size": 256,
         "num_hidden_layers": 4,
         "num_attention_heads": 4,

@@ -72,7 +72,7 @@ class HuggingFaceBackbone(Backbone):
 
         arguments = {key: value for key, value in configuration.items() if key != "model_type"}
         config = AutoConfig.for_model(self.architecture, **arguments)
-        return HuggingFaceEncoder(AutoModel.from_config(config, add_pooling_layer=False))
+        return HuggingFaceEncoder(AutoModel.from_config(config, add_pooling_layer=False))  # type: ignore[no-untyped-call]
 
     def load_checkpoint(self, source: str | Path) -> Checkpoint:
         """See `Backbone.load_checkpoint`; reads what transformers' `save_pretrained` writes."""
@@ -100,7 +100,7 @@ class HuggingFaceBackbone(Backbone):
         return Checkpoint(
             self.configuration(config.vocab_size, _own_settings(config)),
             HuggingFaceEncoder(model),
-            WordPieceTokenizer([piece for piece, _ in pieces], lowercase=lowercase),
+            WordPieceTokenizer(tuple(piece for piece, _ in pieces), lowercase=lowercase),
         )
 
 

@@ -19,4 +19,4 @@ def command() -> None:
         except BackboneError as fault:
             said = f"broken: {fault}"
         rows.append((name, installed.package, said))
-    table("Backbones", ["name", "package", "what it is"], rows)
+    table("Backbones", ["name", "package", "what it is"], rows, figures=False)

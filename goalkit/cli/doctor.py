@@ -27,9 +27,11 @@ def command() -> None:
         else:
             rows.append((requirement.name, found, wanted))
     rows += _devices()
-    table("goalkit " + version("goalkit"), ["what", "found", ""], rows)
+    table("goalkit " + version("goalkit"), ["what", "found", ""], rows, figures=False)
     if missing:
-        console.print(f"missing: {', '.join(missing)}\nrepair with: python -m pip install -c constraints.txt goalkit", style="bold red")
+        console.print(
+            f"missing: {', '.join(missing)}\nrepair with: python -m pip install -c constraints.txt goalkit", style="bold red"
+        )
         raise SystemExit(1)
     console.print("nothing is missing", style="green")
 
@@ -58,8 +60,16 @@ def _devices() -> list[tuple[str, str, str]]:
     bfloat16 = best_precision() is torch.bfloat16
     cuda = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
     return [
-        ("processor", f"{torch.get_num_threads()} threads", "native bfloat16: training uses it" if bfloat16 else "no native bfloat16: training uses float32"),
+        (
+            "processor",
+            f"{torch.get_num_threads()} threads",
+            "native bfloat16: training uses it" if bfloat16 else "no native bfloat16: training uses float32",
+        ),
         ("CUDA", cuda, ""),
         ("MPS", "yes" if torch.backends.mps.is_available() else "none", ""),
-        ("Core ML", "yes" if platform.system() == "Darwin" else "none", "bundles are executed by goalkit's own runtime on every system"),
+        (
+            "Core ML",
+            "yes" if platform.system() == "Darwin" else "none",
+            "bundles are executed by goalkit's own runtime on every system",
+        ),
     ]

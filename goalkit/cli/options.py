@@ -15,9 +15,13 @@ MODEL = Path("build", "model")
 BUNDLE = Path("build", "GoalAnalyzer")
 
 DATA_OPTIONS = (
-    click.option("--data", type=click.Path(path_type=Path), help="CSV file with a header; without it, the shipped hand-written goals."),
+    click.option(
+        "--data", type=click.Path(path_type=Path), help="CSV file with a header; without it, the shipped hand-written goals."
+    ),
     click.option("--text", default="text", show_default=True, help="Column of texts."),
-    click.option("--label", "labels", multiple=True, help="Column of labels; repeat it for several tasks.  [default: the goal tasks]"),
+    click.option(
+        "--label", "labels", multiple=True, help="Column of labels; repeat it for several tasks.  [default: the goal tasks]"
+    ),
     click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the file."),
     click.option("--seed", default=0, show_default=True, help="Of the split, and of all that is random."),
 )

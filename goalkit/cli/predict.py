@@ -36,8 +36,12 @@ def command(texts: tuple[str, ...], bundle: Path, as_json: bool) -> None:
             click.echo(json.dumps({**to_dict(prediction), "hint": hint}, ensure_ascii=False))
             continue
         rows = [
-            (name, f"{label} {percent(prediction.probabilities[name][label])}", " ".join(f"{each} {share:.0%}" for each, share in prediction.probabilities[name].items()))
+            (
+                name,
+                f"{label} {percent(prediction.probabilities[name][label])}",
+                " ".join(f"{each} {share:.0%}" for each, share in prediction.probabilities[name].items()),
+            )
             for name, label in prediction.labels.items()
         ]
-        table(prediction.text, ["task", "label", "all probabilities"], rows)
+        table(prediction.text, ["task", "label", "all probabilities"], rows, figures=False)
         console.print(f"  {hint}\n")

@@ -9,30 +9,36 @@ from goalkit.training import TaskScore
 
 def show_scores(title: str, scores: tuple[TaskScore, ...]) -> None:
     """Print accuracy and macro-F1, a row a task."""
-    table(title, ["task", "accuracy", "macro-F1"], [(each.task, percent(each.accuracy), percent(each.macro_f1)) for each in scores])
+    table(
+        title,
+        ["task", "accuracy", "macro-F1"],
+        [(each.task, percent(each.accuracy), percent(each.macro_f1)) for each in scores],
+    )
 
 
 def show_verification(report: VerificationReport) -> None:
     """Print what was measured on a bundle, what to keep in mind, and which gates failed."""
-    fidelity = {each.output: each for each in report.fidelity}
+    fidelity = {each.output: each.agreement for each in report.fidelity}
     rows = []
     for each in report.parity:
-        accuracy = report.accuracy.get(each.output.removesuffix("_probabilities"), {}).get("bundle")
-        other = fidelity.get(each.output)
-        rows.append(
-            (
-                each.output,
-                percent(accuracy),
-                f"{each.largest_error:.1e}",
-                f"{each.psnr:.0f} dB",
-                percent(each.agreement),
-                percent(other.agreement if other else None),
-            )
+        name = each.output.removesuffix("_probabilities")
+        accuracy = report.accuracy.get(name, {}).get("bundle")
+        measures = (
+            f"{each.largest_error:.1e}",
+            f"{each.psnr:.0f} dB",
+            percent(each.agreement),
+            percent(fidelity.get(each.output)),
         )
+        rows.append((name, percent(accuracy), *measures))
     table(
         f"Measured by executing the saved files: {report.texts} texts, package {megabytes(report.package_bytes)}",
-        ["output", "accuracy", "parity: error", "PSNR", "agreement", "fidelity: agreement"],
+        ["output", "accuracy", "error", "PSNR", "parity", "fidelity"],
         rows,
+    )
+    console.print(
+        "  error, PSNR, parity: against the exported model; fidelity: against the uncompressed one\n"
+        "  parity and fidelity: share of texts with the same label",
+        style="dim",
     )
     for task, error in report.heads.items():
         console.print(f"  head {task}: largest error {error:.1e} against the torch head")

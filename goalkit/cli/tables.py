@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 console = Console(highlight=False)
 
 
-def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; the first column is text, the others are aligned as figures."""
-    grid = Table(title=title, title_justify="left", title_style="bold")
+def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, figures: bool = True) -> None:
+    """Print a table; the columns after the first are aligned as figures, or as text."""
+    grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for number, heading in enumerate(headings):
-        grid.add_column(heading, justify="left" if number == 0 else "right")
+        grid.add_column(heading, justify="right" if figures and number else "left", overflow="fold")
     for row in rows:
         grid.add_row(*row)
     console.print(grid)

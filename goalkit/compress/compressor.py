@@ -20,7 +20,7 @@ RECIPES: Mapping[str, Callable[[GoalModel], None]] = {"int8": quantise_weights}
 class Compression:
     """A compressed model, and how it compares with the one it was made from.
 
-    `agreement` is the share of validation texts, a task, on which both choose the same label; it is empty if there were none to compare on.
+    `agreement` is the share of validation texts, a task, on which both choose the same label; it is empty if none were given.
     """
 
     model: GoalModel = attrs.field(repr=False)

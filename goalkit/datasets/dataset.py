@@ -56,7 +56,7 @@ class Dataset:
         DatasetError: there are no rows, or a label is not one of its task's.
     """
 
-    tasks: tuple[Task, ...] = attrs.field(converter=tuple)
+    tasks: tuple[Task, ...] = attrs.field()
     table: pa.Table = attrs.field(validator=_check_rows, repr=lambda table: f"<{len(table)} rows>")
 
     @classmethod
@@ -75,7 +75,7 @@ class Dataset:
         if not texts:
             raise DatasetError("there are no rows: give at least a text with its labels")
         given = {task.name: task for task in tasks}
-        resolved = [given.get(name) or _gather_task(name, column) for name, column in labels.items()]
+        resolved = tuple(given.get(name) or _gather_task(name, column) for name, column in labels.items())
         columns = {TEXT: texts, **labels, ORIGIN: ["original"] * len(texts)}
         return cls(resolved, pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()}))
 

@@ -26,7 +26,7 @@ def read_csv(path: Path, columns: Sequence[str], *, encoding: str = "utf-8") -> 
     header = pa.csv.open_csv(pa.BufferReader(text.encode()), parse_options=parse).schema.names
     if missing := [column for column in columns if column not in header]:
         raise DatasetError(
-            f"{path} has no column {', '.join(missing)}; its columns are {', '.join(header)}: name the right ones or add a header line"
+            f"{path} has no column {', '.join(missing)}; its columns are {', '.join(header)}: name the right ones"
         )
     convert = pa.csv.ConvertOptions(
         include_columns=list(columns),

@@ -32,7 +32,9 @@ def split(dataset: Dataset, *, train: float, validation: float, test: float, see
 
     Args:
         dataset: what to divide.
-        train, validation, test: shares, which sum to 1.
+        train: share of the rows to learn from.
+        validation: share to choose by.
+        test: share to report on; the three sum to 1.
         seed: another seed, another division.
 
     Raises:
@@ -82,4 +84,3 @@ def _groups(dataset: Dataset) -> dict[str, list[int]]:
 
 def _hash(seed: int, text: str) -> bytes:
     return hashlib.sha256(f"{seed}\t{text}".encode()).digest()
-

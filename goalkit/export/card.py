@@ -28,8 +28,8 @@ def _lines(manifest: Manifest) -> list[str]:
         "",
         f"- Backbone: {manifest.origin.backbone}; compression: {compression}; precision: {manifest.precision}.",
         f"- Runs on {manifest.deployment_target} and later; texts are padded or cut to {manifest.sequence_length} tokens.",
-        "- `GoalAnalyzer.mlpackage` takes `input_ids` and `attention_mask`, int32 [1, S]; it gives `embedding`, float32 "
-        f"[{manifest.embedding_size}], and `<task>_probabilities`.",
+        "- `GoalAnalyzer.mlpackage` takes `input_ids` and `attention_mask`, int32 [1, S].",
+        f"- It gives `embedding`, float32 [{manifest.embedding_size}], and `<task>_probabilities`.",
         f"- Updatable heads, from `embedding`: {heads}.",
         "- Tokenise with `vocab.txt`; `tokenizer_golden.json` and `golden.json` hold what must come out.",
         "",
@@ -43,8 +43,8 @@ def _measured(manifest: Manifest) -> list[str]:
     if not measured:
         return ["Nothing has been measured yet."]
     lines = [
-        f"Measured by executing these files on {measured['texts']} texts; the package has {measured['package_bytes'] / 1e6:.2f} MB. "
-        "No figure was taken on a phone.",
+        f"Measured by executing these files on {measured['texts']} texts; no figure was taken on a phone.",
+        f"The package has {measured['package_bytes'] / 1e6:.2f} MB.",
         "",
         "| output | accuracy | agreement with the exported model | agreement with the uncompressed model | largest error |",
         "|---|---|---|---|---|",
@@ -53,7 +53,12 @@ def _measured(manifest: Manifest) -> list[str]:
     for each in measured["parity"]:
         task = each["output"].removesuffix("_probabilities")
         right = measured["accuracy"].get(task, {}).get("bundle")
-        cells = [_percent(right), _percent(each["agreement"]), _percent(fidelity.get(each["output"])), f"{each['largest_error']:.1e}"]
+        cells = [
+            _percent(right),
+            _percent(each["agreement"]),
+            _percent(fidelity.get(each["output"])),
+            f"{each['largest_error']:.1e}",
+        ]
         lines.append(f"| {each['output']} | {' | '.join(cells)} |")
     return lines
 

@@ -75,7 +75,7 @@ def _check_compression(model: GoalModel, spec: Any, weights: Path) -> None:
             assert not isinstance(integers, str)
             arrived.add(integers.numpy().tobytes())
     for name, module, _ in compressed_weights(model):
-        integers = module.parametrizations["weight"].original  # type: ignore[index,union-attr,assignment]
+        integers = module.parametrizations["weight"].original  # type: ignore[index,union-attr]
         if integers.numpy().tobytes() not in arrived:
             raise ExportError(f"the converter did not keep the 8-bit integers of {name}: export the uncompressed model instead")
 
@@ -92,4 +92,3 @@ def _describe(spec: Any, model: GoalModel) -> None:
     shorts |= {f"{task.name}_probabilities": "Probabilities of " + " ".join(task.labels) for task in model.tasks}
     for feature in [*description.input, *description.output]:
         feature.shortDescription = shorts[feature.name]
-

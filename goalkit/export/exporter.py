@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import attrs
 
-from goalkit.configuration import write_json
+from goalkit.configuration import between, one_of, write_json
 from goalkit.errors import ConfigurationError, ExportError
 from goalkit.export.bundle import GOLDEN, HINTS, PACKAGE, TOKENIZER_GOLDEN, VOCABULARY, Bundle
 from goalkit.export.card import write_card
@@ -27,14 +27,6 @@ from goalkit.weights import compressed_weights
 PRECISIONS = ("float16", "float32")
 
 
-def _one_of(*allowed: str) -> Any:
-    def check(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-        if value not in allowed:
-            raise ConfigurationError(f"there is no {attribute.name} {value!r}; choose one of {', '.join(allowed)}")
-
-    return check
-
-
 @attrs.frozen(kw_only=True)
 class CoreMLExporter:
     """Exports a model as a bundle.
@@ -45,14 +37,9 @@ class CoreMLExporter:
         precision: "float16", which the Neural Engine needs, or "float32".
     """
 
-    sequence_length: int = attrs.field(default=64)
-    deployment_target: str = attrs.field(default="iOS16", validator=_one_of(*SPEC_VERSIONS))
-    precision: str = attrs.field(default="float16", validator=_one_of(*PRECISIONS))
-
-    @sequence_length.validator
-    def _check_length(self, attribute: attrs.Attribute[int], value: int) -> None:
-        if value < 3:
-            raise ConfigurationError(f"sequence_length is {value}: it must hold [CLS], a token and [SEP]")
+    sequence_length: int = attrs.field(default=64, validator=between(3, math.inf))
+    deployment_target: str = attrs.field(default="iOS16", validator=one_of(*SPEC_VERSIONS))
+    precision: str = attrs.field(default="float16", validator=one_of(*PRECISIONS))
 
     def export(
         self, model: GoalModel, path: str | Path, *, heads: Sequence[UpdatableHead] = (), hints: Hints | None = None
@@ -94,8 +81,9 @@ class CoreMLExporter:
 
     def _check(self, model: GoalModel, heads: Sequence[UpdatableHead], hints: Hints) -> None:
         if self.sequence_length > model.encoder.max_length:
+            limit = model.encoder.max_length
             raise ExportError(
-                f"sequence_length is {self.sequence_length}, the encoder has positions for {model.encoder.max_length}: export a shorter one"
+                f"sequence_length is {self.sequence_length}, the encoder has {limit} positions: export a shorter one"
             )
         hints.check(model.tasks)
         names = [head.task for head in heads]

@@ -59,8 +59,8 @@ GOALS = 500
 
 def golden_texts() -> list[str]:
     """The first goals of the shipped corpus, taken evenly from its whole length."""
-    with resources.files("goalkit.resources").joinpath("goals.csv").open(encoding="utf-8", newline="") as file:
-        texts = [row["text"] for row in csv.DictReader(file)]
+    text = resources.files("goalkit.resources").joinpath("goals.csv").read_text(encoding="utf-8")
+    texts = [row["text"] for row in csv.DictReader(text.splitlines())]
     step = len(texts) // GOALS
     return texts[::step][:GOALS]
 
@@ -80,5 +80,7 @@ def model_golden(model: GoalModel, texts: Sequence[str], length: int) -> dict[st
     probabilities = model.predict_probabilities(texts, length=length)
     return {
         "texts": list(texts),
-        "probabilities": {name: [[float(f"{each:.8g}") for each in row] for row in rows.tolist()] for name, rows in probabilities.items()},
+        "probabilities": {
+            name: [[float(f"{each:.8g}") for each in row] for row in rows.tolist()] for name, rows in probabilities.items()
+        },
     }

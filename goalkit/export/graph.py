@@ -45,7 +45,7 @@ def trace(model: GoalModel, length: int) -> torch.jit.ScriptModule:
             raise ExportError(f"{name} holds NaN or infinity: train again from a sound model; nothing was exported")
     example = (torch.zeros(1, length, dtype=torch.int32), torch.ones(1, length, dtype=torch.int32))
     with _quiet_tracing(), torch.no_grad():
-        traced = torch.jit.trace(graph, example, check_trace=False)
+        traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
     assert isinstance(traced, torch.jit.ScriptModule)
     return traced
 
@@ -73,7 +73,7 @@ def _quiet_tracing() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # attention implementations are chosen by comparing shapes, which are constants here
-            warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+            warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
             warnings.filterwarnings("ignore", message="`torch.jit.trace` is deprecated", category=DeprecationWarning)
             warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
             yield

@@ -10,12 +10,11 @@ from typing import Any
 
 import attrs
 
+from goalkit.configuration import one_of
 from goalkit.errors import ConfigurationError
 from goalkit.export.coreml import coremltools, quiet
 from goalkit.model import GoalModel
 from goalkit.tasks import task_named
-
-OPTIMIZERS = ("sgd", "adam")
 
 
 @attrs.frozen
@@ -31,19 +30,13 @@ class UpdatableHead:
         return f"GoalHead-{self.task}.mlmodel"
 
 
-def _one_of(*allowed: str) -> Any:
-    def check(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-        if value not in allowed:
-            raise ConfigurationError(f"there is no {attribute.name} {value!r}; choose one of {', '.join(allowed)}")
-
-    return check
-
-
 def _in_choices(name: str) -> Any:
     def check(builder: Any, attribute: attrs.Attribute[int], value: int) -> None:
         choices = getattr(builder, name)
         if value not in choices or min(choices) < 1:
-            raise ConfigurationError(f"{attribute.name} is {value}, {name} are {choices}: the default must be among the choices, all positive")
+            raise ConfigurationError(
+                f"{attribute.name} is {value}, {name} are {choices}: the default must be among the choices, all positive"
+            )
 
     return check
 
@@ -52,7 +45,9 @@ def _in_range(name: str) -> Any:
     def check(builder: Any, attribute: attrs.Attribute[float], value: float) -> None:
         low, high = getattr(builder, name)
         if not 0 <= low <= value <= high or low == high:
-            raise ConfigurationError(f"{attribute.name} is {value}, {name} is {low} to {high}: the default must lie in the range, not negative")
+            raise ConfigurationError(
+                f"{attribute.name} is {value}, {name} is {low} to {high}: the default must lie in the range, not negative"
+            )
 
     return check
 
@@ -77,7 +72,7 @@ class UpdatableHeadBuilder:
     task: str
     epoch_choices: tuple[int, ...] = attrs.field(default=(1, 2, 5, 10, 20, 50), converter=tuple)
     epochs: int = attrs.field(default=10, validator=_in_choices("epoch_choices"))
-    optimizer: str = attrs.field(default="sgd", validator=_one_of(*OPTIMIZERS))
+    optimizer: str = attrs.field(default="sgd", validator=one_of("sgd", "adam"))
     learning_rate_range: tuple[float, float] = attrs.field(default=(1e-5, 1.0), converter=tuple)
     learning_rate: float = attrs.field(default=0.01, validator=_in_range("learning_rate_range"))
     momentum_range: tuple[float, float] = attrs.field(default=(0.0, 0.99), converter=tuple)

@@ -48,7 +48,9 @@ class Hints:
         labels = {task.name: task.labels for task in tasks}
         for name in self.tasks:
             if name not in labels:
-                raise ConfigurationError(f"the hints need the task {name}, the model predicts {', '.join(labels)}: give other hints")
+                raise ConfigurationError(
+                    f"the hints need the task {name}, the model predicts {', '.join(labels)}: give other hints"
+                )
             keys = [f"{key}{SEPARATOR}{label}".lstrip(SEPARATOR) for key in keys for label in labels[name]]
         if missing := [key for key in keys if self.tasks and key not in self.templates]:
             raise ConfigurationError(f"there is no hint for {missing[0]} and {len(missing) - 1} more: add a sentence for each")
@@ -64,7 +66,7 @@ class Hints:
 
 
 def default_hints(tasks: Sequence[Task]) -> Hints:
-    """goalkit's own Chinese sentences if `tasks` are those of goals, else the fallback alone."""
+    """Goalkit's own Chinese sentences if `tasks` are those of goals, else the fallback alone."""
     shipped = json.loads(resources.files("goalkit.resources").joinpath("hints.json").read_text(encoding="utf-8"))
     if tuple(tasks) != GOAL_TASKS:
         return Hints(tasks=(), templates={}, fallback=shipped["fallback"])

@@ -77,7 +77,9 @@ class Manifest:
         """
         data = read_json(folder / FILE, error=BundleError)
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-            raise BundleError(f"{folder / FILE} is not of schema {SCHEMA}: use the goalkit that made the bundle, or export again")
+            raise BundleError(
+                f"{folder / FILE} is not of schema {SCHEMA}: use the goalkit that made the bundle, or export again"
+            )
         manifest = from_dict(cls, data, source=str(folder / FILE))
         if manifest.digest != manifest._own_digest():
             raise BundleError(f"{folder / FILE} was altered after the export: restore it or export again")
@@ -88,7 +90,9 @@ class Manifest:
             raise BundleError(f"{folder} holds {', '.join(unlisted)}, which the manifest does not list: remove it")
         for name, record in manifest.files.items():
             if file_digest(folder / name) != record.sha256:
-                raise BundleError(f"{folder / name} is not the file that was exported (its SHA-256 differs): restore it or export again")
+                raise BundleError(
+                    f"{folder / name} is not the file that was exported (its SHA-256 differs): restore it or export again"
+                )
         return manifest
 
     def _own_digest(self) -> str:

@@ -100,7 +100,9 @@ class VerificationReport:
             remarks.append("no reference model was given: fidelity was not measured")
         for each in self.parity:
             if each.largest_share is not None and each.largest_share > 0.5:
-                remarks.append(f"{each.output}: one label takes {each.largest_share:.0%} of the texts, so agreement says little")
+                remarks.append(
+                    f"{each.output}: one label takes {each.largest_share:.0%} of the texts, so agreement says little"
+                )
         return remarks
 
 
@@ -133,7 +135,9 @@ def failed_gates(report: VerificationReport, gates: Gates, *, compared_texts: in
     failures = []
     for each in report.parity:
         if report.precision == "float32" and each.agreement is not None and each.largest_error > gates.float32_error:
-            failures.append(_failure("parity", each, f"largest error {each.largest_error:.2e} is above {gates.float32_error:.0e}"))
+            failures.append(
+                _failure("parity", each, f"largest error {each.largest_error:.2e} is above {gates.float32_error:.0e}")
+            )
         if report.precision == "float16" and each.agreement is None and each.psnr < gates.half_psnr:
             failures.append(_failure("parity", each, f"PSNR {each.psnr:.1f} dB is below {gates.half_psnr:.0f} dB"))
     for kind, comparisons, bar, count in (

@@ -19,7 +19,7 @@ def epoch_batches(texts: Sequence[str], size: int, *, seed: int, epoch: int) -> 
     generator = random.Random(f"{seed}/{epoch}")
     order = list(range(len(texts)))
     generator.shuffle(order)
-    batches = []
+    batches: list[list[int]] = []
     for start in range(0, len(order), size * POOL):
         pool = sorted(order[start : start + size * POOL], key=lambda place: len(texts[place]))
         batches.extend(pool[first : first + size] for first in range(0, len(pool), size))

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from goalkit.configuration import to_dict, write_json
+from goalkit.configuration import between, one_of, to_dict, write_json
 from goalkit.datasets import Dataset, Splits
-from goalkit.errors import ConfigurationError, TrainingError
+from goalkit.errors import TrainingError
 from goalkit.model import GoalModel
 from goalkit.storage import replacing_folder
 from goalkit.training.batching import epoch_batches, make_batch
@@ -28,16 +28,6 @@ logger = logging.getLogger(__name__)
 
 COVERAGE_FLOOR = 0.05
 """A larger share of unknown pieces in the training texts is warned about."""
-
-
-def _positive(instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not value > 0:
-        raise ConfigurationError(f"{attribute.name} is {value}: it must be greater than 0")
-
-
-def _share(instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not 0 <= value < 1:
-        raise ConfigurationError(f"{attribute.name} is {value}: it must be at least 0 and less than 1")
 
 
 @attrs.frozen
@@ -61,7 +51,7 @@ class TrainingRun:
 
     model: GoalModel = attrs.field(repr=False)
     trainer: Trainer
-    epochs: tuple[Epoch, ...] = attrs.field(repr=len)
+    epochs: tuple[Epoch, ...] = attrs.field(repr=lambda epochs: f"<{len(epochs)} epochs>")
     best_epoch: int
     data_digest: str
 
@@ -97,21 +87,16 @@ class Trainer:
         precision: "float32", "bfloat16", or "auto" for bfloat16 where the processor multiplies it natively.
     """
 
-    epochs: int = attrs.field(default=5, validator=_positive)
-    learning_rate: float = attrs.field(default=1e-4, validator=_positive)
-    batch_size: int = attrs.field(default=16, validator=_positive)
-    weight_decay: float = attrs.field(default=0.01, validator=attrs.validators.ge(0))
-    warmup: float = attrs.field(default=0.1, validator=_share)
-    clip_norm: float = attrs.field(default=1.0, validator=_positive)
-    patience: int = attrs.field(default=3, validator=_positive)
-    max_length: int = attrs.field(default=128, validator=_positive)
+    epochs: int = attrs.field(default=5, validator=between(1, math.inf))
+    learning_rate: float = attrs.field(default=1e-4, validator=between(0, 1, above=True))
+    batch_size: int = attrs.field(default=16, validator=between(1, math.inf))
+    weight_decay: float = attrs.field(default=0.01, validator=between(0, 1))
+    warmup: float = attrs.field(default=0.1, validator=between(0, 1))
+    clip_norm: float = attrs.field(default=1.0, validator=between(0, math.inf, above=True))
+    patience: int = attrs.field(default=3, validator=between(1, math.inf))
+    max_length: int = attrs.field(default=128, validator=between(3, math.inf))
     seed: int = 0
-    precision: str = attrs.field(default="auto")
-
-    @precision.validator
-    def _check_precision(self, attribute: attrs.Attribute[str], value: str) -> None:
-        if value not in ("auto", "float32", "bfloat16"):
-            raise ConfigurationError(f"there is no precision {value!r}; choose auto, float32 or bfloat16")
+    precision: str = attrs.field(default="auto", validator=one_of("auto", "float32", "bfloat16"))
 
     def fit(self, model: GoalModel, splits: Splits, *, progress: bool = True) -> TrainingRun:
         """Train a copy of `model` on `splits.train`, choosing the epoch by `splits.validation`.
@@ -209,8 +194,14 @@ def _check_loss(loss: Tensor, step: int) -> None:
 
 def _check_fit(model: GoalModel, splits: Splits) -> None:
     if model.tasks != splits.train.tasks:
-        of_model, of_rows = ([f"{task.name}{list(task.labels)}" for task in tasks] for tasks in (model.tasks, splits.train.tasks))
-        raise TrainingError(f"the model predicts {of_model}, the rows are labelled for {of_rows}: build the model with the dataset's tasks")
+        of_model, of_rows = (
+            [f"{task.name}{list(task.labels)}" for task in tasks] for tasks in (model.tasks, splits.train.tasks)
+        )
+        raise TrainingError(
+            f"the model predicts {of_model}, the rows are labelled for {of_rows}: build the model with the dataset's tasks"
+        )
     for name, counts in splits.train.label_counts().items():
         if missing := [label for label, count in counts.items() if not count]:
-            raise TrainingError(f"no training row has the {name} {', '.join(missing)}: add such rows, or take the label out of the task")
+            raise TrainingError(
+                f"no training row has the {name} {', '.join(missing)}: add such rows, or take the label out of the task"
+            )

@@ -69,7 +69,9 @@ class RuntimeModel(ABC):
 
     def _checked(self, inputs: Mapping[str, npt.ArrayLike]) -> Arrays:
         if set(inputs) != set(self.inputs):
-            raise RuntimeModelError(f"the model takes {', '.join(self.inputs)}, not {', '.join(inputs) or 'nothing'}: give just those")
+            raise RuntimeModelError(
+                f"the model takes {', '.join(self.inputs)}, not {', '.join(inputs) or 'nothing'}: give just those"
+            )
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
         for name, feature in self.inputs.items():
             if arrays[name].shape[1:] != feature.shape:

@@ -29,7 +29,9 @@ def load_model(path: str | Path) -> RuntimeModel:
         return MLProgram(spec, path)
     if kind == "neuralNetworkClassifier":
         return NeuralNetworkClassifier(spec, path)
-    raise UnsupportedOperationError(f"{path} holds a model of type {kind}: the runtime executes mlProgram and neuralNetworkClassifier")
+    raise UnsupportedOperationError(
+        f"{path} holds a model of type {kind}: the runtime executes mlProgram and neuralNetworkClassifier"
+    )
 
 
 def read_spec(path: Path) -> Any:

@@ -53,5 +53,3 @@ def _apply(layer: Any, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         normalised: npt.NDArray[np.float32] = shifted / shifted.sum(axis=-1, keepdims=True)
         return normalised
     return np.maximum(x, np.float32(0))
-
-

@@ -69,18 +69,20 @@ for _name, _function in {
 
 @operation
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x · weightᵀ + bias."""
+    """X · weightᵀ + bias."""
     return functional.linear(x, weight, bias)
 
 
 @operation
 def matmul(x: Tensor, y: Tensor, transpose_x: Tensor | bool = False, transpose_y: Tensor | bool = False) -> Tensor:
-    """x · y, with either's last two axes swapped first."""
+    """X · y, with either's last two axes swapped first."""
     return torch.matmul(x.mT if bool(transpose_x) else x, y.mT if bool(transpose_y) else y)
 
 
 @operation
-def layer_norm(x: Tensor, axes: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, epsilon: Tensor | float = 1e-5) -> Tensor:
+def layer_norm(
+    x: Tensor, axes: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, epsilon: Tensor | float = 1e-5
+) -> Tensor:
     """(x - mean) / sqrt(variance + epsilon) · gamma + beta over `axes`, the last ones."""
     shape = [x.shape[axis] for axis in numbers(axes)]
     return functional.layer_norm(x, shape, gamma, beta, float(epsilon))
@@ -94,7 +96,7 @@ def softmax(x: Tensor, axis: Tensor | int = -1) -> Tensor:
 
 @operation
 def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
-    """x · Φ(x), exactly or by one of its two approximations."""
+    """X · Φ(x), exactly or by one of its two approximations."""
     if mode == "SIGMOID_APPROXIMATION":
         return x * torch.sigmoid(1.702 * x)
     return functional.gelu(x, approximate="tanh" if mode == "TANH_APPROXIMATION" else "none")
@@ -107,7 +109,9 @@ def rsqrt(x: Tensor, epsilon: Tensor | float = 1e-12) -> Tensor:
 
 
 @operation
-def gather(x: Tensor, indices: Tensor, axis: Tensor | int = 0, batch_dims: Tensor | int = 0, validate_indices: Tensor | bool = False) -> Tensor:
+def gather(
+    x: Tensor, indices: Tensor, axis: Tensor | int = 0, batch_dims: Tensor | int = 0, validate_indices: Tensor | bool = False
+) -> Tensor:
     """Slices of `x` along `axis`, at `indices`."""
     if int(batch_dims):
         raise NotImplementedError("gather with batch_dims")
@@ -231,7 +235,7 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
 
 @operation
 def constexpr_affine_dequantize(quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: Tensor) -> Tensor:
-    """scale · (quantized_data - zero_point), scale and zero point being one number or one for each place on `axis`."""
+    """Scale · (quantized_data - zero_point), scale and zero point being one number or one for each place on `axis`."""
     shape = [1] * quantized_data.ndim
     shape[int(axis)] = -1
     scale, zero_point = (each.reshape(shape) if each.ndim else each for each in (scale, zero_point))

@@ -74,9 +74,7 @@ class MLProgram(RuntimeModel):
                 f"the runtime does not know the operation {each.type} (of {outputs[0][0]}): "
                 "add it to goalkit.export.runtime.operations"
             )
-        constants: dict[str, Any] = {
-            name: decode(value, blobs) for name, value in each.attributes.items() if name != "name"
-        }
+        constants: dict[str, Any] = {name: decode(value, blobs) for name, value in each.attributes.items() if name != "name"}
         arguments: dict[str, str | list[str]] = {}
         for parameter, argument in each.inputs.items():
             bindings = argument.arguments
@@ -119,9 +117,7 @@ def _run(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
             f"the runtime cannot execute {step.kind} (of {step.name}): {fault}; extend it in goalkit.export.runtime.operations"
         ) from fault
     results = result if isinstance(result, tuple) else (result,)
-    return {
-        name: tensor.half().float() if half else tensor for (name, half), tensor in zip(step.outputs, results, strict=True)
-    }
+    return {name: tensor.half().float() if half else tensor for (name, half), tensor in zip(step.outputs, results, strict=True)}
 
 
 def _with_lifetimes(steps: list[Step], results: list[str]) -> list[Step]:

@@ -50,7 +50,9 @@ class BlobFile:
             try:
                 self._data = np.memmap(self._path, dtype=np.uint8, mode="r")
             except (OSError, ValueError) as fault:
-                raise RuntimeModelError(f"{self._path} cannot be read ({fault}): restore the package or export again") from fault
+                raise RuntimeModelError(
+                    f"{self._path} cannot be read ({fault}): restore the package or export again"
+                ) from fault
         wanted = count * np.dtype(dtype).itemsize
         header = self._data[offset : offset + _ENTRY.size].tobytes()
         if len(header) < _ENTRY.size:
@@ -90,13 +92,15 @@ def decode(value: Any, blobs: BlobFile) -> Value:
         return str(value.immediateValue.tensor.strings.values[0])
     dtype = _numpy_types().get(kind)
     if dtype is None:
-        raise RuntimeModelError(f"constants of type {mil.DataType.Name(kind)} are not supported: export with int8 or wider numbers")
+        raise RuntimeModelError(
+            f"constants of type {mil.DataType.Name(kind)} are not supported: export with int8 or wider numbers"
+        )
     if value.WhichOneof("value") == "blobFileValue":
         array = blobs.read(value.blobFileValue.offset, dtype, int(np.prod(shape, dtype=np.int64)))
     else:
         tensor = value.immediateValue.tensor
         field = tensor.WhichOneof("value")
         held = getattr(tensor, field).values if field else ()
-        array = np.frombuffer(held, dtype) if field == "bytes" else np.array(held, dtype)
+        array = np.frombuffer(bytes(held), np.dtype(dtype)) if field == "bytes" else np.array(held, dtype)
     widened = array.astype(np.float32 if dtype is np.float16 else dtype)
     return torch.from_numpy(widened.reshape(shape))
