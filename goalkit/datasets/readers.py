@@ -21,24 +21,22 @@ def read_csv(path: Path, columns: Sequence[str], *, encoding: str = "utf-8") -> 
     text = _decode(path, encoding)
     if not text.strip():
         raise DatasetError(f"{path} is empty: give a CSV file with a header line and the columns {', '.join(columns)}")
-    source = pa.BufferReader(text.encode())
     parse = pa.csv.ParseOptions(newlines_in_values=True)
-    header = pa.csv.open_csv(pa.BufferReader(text.encode()), parse_options=parse).schema.names
-    if missing := [column for column in columns if column not in header]:
-        raise DatasetError(
-            f"{path} has no column {', '.join(missing)}; its columns are {', '.join(header)}: name the right ones"
-        )
-    convert = pa.csv.ConvertOptions(
-        include_columns=list(columns),
+    strings = pa.csv.ConvertOptions(
         column_types={column: pa.string() for column in columns},
         strings_can_be_null=False,
         quoted_strings_can_be_null=False,
     )
     try:
-        return pa.csv.read_csv(source, parse_options=parse, convert_options=convert)
+        table = pa.csv.read_csv(pa.BufferReader(text.encode()), parse_options=parse, convert_options=strings)
     except pa.ArrowInvalid as fault:
         reason = str(fault).split("\n")[0]
         raise DatasetError(f"{path} is not regular CSV ({reason}): give every row as many fields as the header") from fault
+    if missing := [column for column in columns if column not in table.column_names]:
+        raise DatasetError(
+            f"{path} has no column {', '.join(missing)}; its columns are {', '.join(table.column_names)}: name the right ones"
+        )
+    return table.select(list(columns))
 
 
 def _decode(path: Path, encoding: str) -> str:

@@ -11,7 +11,7 @@ import unicodedata
 _NUMERAL = "0-9零〇一二两三四五六七八九十百千万亿半"
 _NUMBER = rf"[{_NUMERAL}]+(?:[.,:：/~-][{_NUMERAL}]+)*%?"
 _RELATIVE_DATE = "[今明后昨前][天晚早日]|[本这下上]个?[周月]末?|周末|今年|明年|去年"
-_DATE = rf"(?:{_NUMBER}[年月日号点])+{_NUMBER}?|(?:周|星期|礼拜)[{_NUMERAL}天日]|{_RELATIVE_DATE}"
+_DATE = rf"(?:{_NUMBER}[年月日号点])+(?:{_NUMBER})?|(?:周|星期|礼拜)[{_NUMERAL}天日]|{_RELATIVE_DATE}"
 _MASKED = re.compile(rf"{_DATE}|{_NUMBER}")
 
 

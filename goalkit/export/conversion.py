@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
-import attrs
 import numpy as np
 
 from goalkit.configuration import json_bytes, to_dict
 from goalkit.errors import ExportError
-from goalkit.export.coreml import coremltools, quiet
+from goalkit.export.coreml import coremltools, mil_proto, quiet
 from goalkit.export.graph import trace
+from goalkit.export.package import write_package
 from goalkit.export.runtime.values import BlobFile, decode
 from goalkit.model import GoalModel
 from goalkit.weights import compressed_weights
@@ -20,16 +21,8 @@ SPEC_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9}
 """Deployment targets, and the specification version that each writes (coremltools' table)."""
 
 
-@attrs.frozen
-class Program:
-    """A converted model: its protobuf message, and the weight file that belongs to it."""
-
-    spec: Any
-    weights: Path
-
-
-def convert(model: GoalModel, *, length: int, target: str, half: bool) -> Program:
-    """Convert `model` for texts of `length` tokens.
+def convert(model: GoalModel, path: Path, *, length: int, target: str, half: bool) -> None:
+    """Convert `model` for texts of `length` tokens, and write it as the package `path`.
 
     Raises:
         ExportError: the converter fails, writes another specification version, or loses a compressed weight.
@@ -38,31 +31,33 @@ def convert(model: GoalModel, *, length: int, target: str, half: bool) -> Progra
     traced = trace(model, length)
     inputs = [ct.TensorType(name=name, shape=(1, length), dtype=np.int32) for name in ("input_ids", "attention_mask")]
     names = ["embedding", *(f"{task.name}_probabilities" for task in model.tasks)]
-    try:
-        with quiet():
-            converted = ct.convert(
-                traced,
-                inputs=inputs,
-                outputs=[ct.TensorType(name=name, dtype=np.float32) for name in names],
-                convert_to="mlprogram",
-                minimum_deployment_target=getattr(ct.target, target),
-                compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
-                skip_model_load=True,
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with quiet():
+                converted = ct.convert(
+                    traced,
+                    inputs=inputs,
+                    outputs=[ct.TensorType(name=name, dtype=np.float32) for name in names],
+                    convert_to="mlprogram",
+                    minimum_deployment_target=getattr(ct.target, target),
+                    compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
+                    skip_model_load=True,
+                    package_dir=f"{folder}/converted.mlpackage",
+                )
+        except Exception as fault:  # the converter raises whatever its passes stumble over
+            raise ExportError(
+                f"coremltools {ct.__version__} cannot convert this encoder ({type(fault).__name__}: {fault}): "
+                "install the versions of goalkit's constraints.txt, or give the backbone a simpler graph"
+            ) from fault
+        spec, weights = converted.get_spec(), Path(converted.weights_dir) / "weight.bin"
+        if spec.specificationVersion != SPEC_VERSIONS[target]:
+            raise ExportError(
+                f"{target} needs specification version {SPEC_VERSIONS[target]}, the converter wrote "
+                f"{spec.specificationVersion}: choose another deployment target"
             )
-    except Exception as fault:  # the converter raises whatever its passes stumble over
-        raise ExportError(
-            f"coremltools {ct.__version__} cannot convert this encoder ({type(fault).__name__}: {fault}): "
-            "install the versions of goalkit's constraints.txt, or give the backbone a simpler graph"
-        ) from fault
-    spec, weights = converted.get_spec(), Path(converted.weights_dir) / "weight.bin"
-    if spec.specificationVersion != SPEC_VERSIONS[target]:
-        raise ExportError(
-            f"{target} needs specification version {SPEC_VERSIONS[target]}, the converter wrote {spec.specificationVersion}: "
-            "choose another deployment target"
-        )
-    _check_compression(model, spec, weights)
-    _describe(spec, model)
-    return Program(spec, weights)
+        _check_compression(model, spec, weights)
+        _describe(spec, model)
+        write_package(path, spec, weights)
 
 
 def _check_compression(model: GoalModel, spec: Any, weights: Path) -> None:
@@ -70,10 +65,12 @@ def _check_compression(model: GoalModel, spec: Any, weights: Path) -> None:
     function = spec.mlProgram.functions["main"]
     blobs, arrived = BlobFile(weights), set()
     for operation in function.block_specializations[function.opset].operations:
-        if operation.type.startswith("constexpr_"):
-            integers = decode(operation.attributes["quantized_data"], blobs)
-            assert not isinstance(integers, str)
-            arrived.add(integers.numpy().tobytes())
+        bound = [binding.value for argument in operation.inputs.values() for binding in argument.arguments]
+        for value in [*operation.attributes.values(), *bound]:
+            if value.type.tensorType.dataType in (mil_proto().INT8, mil_proto().UINT8):
+                integers = decode(value, blobs)
+                assert not isinstance(integers, str)
+                arrived.add(integers.numpy().tobytes())
     for name, module, _ in compressed_weights(model):
         integers = module.parametrizations["weight"].original  # type: ignore[index,union-attr]
         if integers.numpy().tobytes() not in arrived:

@@ -44,6 +44,8 @@ def quiet() -> Iterator[None]:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             # value ranges of constants are compared in half precision, where some are infinite
             warnings.filterwarnings("ignore", message="overflow encountered in cast", category=RuntimeWarning)
+            # the converter leaves its temporary weight folder to the garbage collector
+            warnings.filterwarnings("ignore", message="Implicitly cleaning up", category=ResourceWarning)
             yield
     finally:
         logger.setLevel(level)

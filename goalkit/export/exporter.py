@@ -19,7 +19,7 @@ from goalkit.export.golden import golden_texts, model_golden, tokenizer_golden
 from goalkit.export.head import UpdatableHead
 from goalkit.export.hints import Hints, default_hints
 from goalkit.export.manifest import Manifest, Origin
-from goalkit.export.package import write_model, write_package
+from goalkit.export.package import write_model
 from goalkit.model import GoalModel
 from goalkit.storage import replacing_folder
 from goalkit.weights import compressed_weights
@@ -64,10 +64,8 @@ class CoreMLExporter:
         hints = hints or default_hints(model.tasks)
         self._check(model, heads, hints)
         with replacing_folder(path) as folder:
-            program = convert(
-                model, length=self.sequence_length, target=self.deployment_target, half=self.precision == "float16"
-            )
-            write_package(folder / PACKAGE, program.spec, program.weights)
+            half = self.precision == "float16"
+            convert(model, folder / PACKAGE, length=self.sequence_length, target=self.deployment_target, half=half)
             for head in heads:
                 write_model(folder / head.file_name, head.spec)
             (folder / VOCABULARY).write_bytes(model.tokenizer.file_bytes())

@@ -44,7 +44,7 @@ def trace(model: GoalModel, length: int) -> torch.jit.ScriptModule:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ExportError(f"{name} holds NaN or infinity: train again from a sound model; nothing was exported")
     example = (torch.zeros(1, length, dtype=torch.int32), torch.ones(1, length, dtype=torch.int32))
-    with _quiet_tracing(), torch.no_grad():
+    with quiet_tracing(), torch.no_grad():
         traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
     assert isinstance(traced, torch.jit.ScriptModule)
     return traced
@@ -65,7 +65,7 @@ def _drawable(model: GoalModel) -> GoalModel:
 
 
 @contextlib.contextmanager
-def _quiet_tracing() -> Iterator[None]:
+def quiet_tracing() -> Iterator[None]:
     """Tracing looks at every attribute of every module, and so meets some that transformers warns about."""
     logger = logging.getLogger("transformers.modeling_utils")
     level = logger.level
@@ -74,7 +74,7 @@ def _quiet_tracing() -> Iterator[None]:
         with warnings.catch_warnings():
             # attention implementations are chosen by comparing shapes, which are constants here
             warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
-            warnings.filterwarnings("ignore", message="`torch.jit.trace` is deprecated", category=DeprecationWarning)
+            warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace\w*` is deprecated", category=DeprecationWarning)
             warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
             yield
     finally:

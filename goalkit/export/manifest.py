@@ -83,7 +83,7 @@ class Manifest:
         manifest = from_dict(cls, data, source=str(folder / FILE))
         if manifest.digest != manifest._own_digest():
             raise BundleError(f"{folder / FILE} was altered after the export: restore it or export again")
-        present = set(files_in(folder)) - {FILE}
+        present = {name for name in files_in(folder) if name != FILE and not name.rpartition("/")[2].startswith(".")}
         if missing := sorted(set(manifest.files) - present):
             raise BundleError(f"{folder} lacks {', '.join(missing)}: restore the bundle or export again")
         if unlisted := sorted(present - set(manifest.files)):

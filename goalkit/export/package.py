@@ -25,12 +25,15 @@ def write_package(path: Path, spec: Any, weights: Path) -> None:
     Args:
         path: the folder to make; its name ends in `.mlpackage`.
         spec: the model's protobuf message.
-        weights: the `weight.bin` that the message refers to.
+        weights: the `weight.bin` that the message refers to, if it refers to any.
     """
     data = path / PACKAGE_DATA
     (data / "weights").mkdir(parents=True)
     write_model(data / "model.mlmodel", spec)
-    shutil.copyfile(weights, data / "weights" / "weight.bin")
+    if weights.exists():
+        shutil.copyfile(weights, data / "weights" / "weight.bin")
+    else:  # all constants are small enough to lie in the model itself
+        (data / "weights" / "weight.bin").touch()
     model, folder = _identifier(data / "model.mlmodel"), _identifier(data / "weights" / "weight.bin")
     items = {
         model: {"description": "CoreML Model Specification", "name": "model.mlmodel"},

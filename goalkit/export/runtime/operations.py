@@ -6,6 +6,7 @@ an operation is adding a function here; names and formulas are those of the MIL 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -31,8 +32,16 @@ def numbers(value: Tensor) -> list[int]:
     return [int(each) for each in value.reshape(-1).tolist()]
 
 
-_DTYPES = {"fp16": torch.float32, "fp32": torch.float32, "int32": torch.int32, "bool": torch.bool}
-# "fp16" is held in float32; the program rounds every result that is declared in half precision
+_DTYPES = {
+    "fp16": torch.float32,  # the program rounds every result that is declared in half precision
+    "fp32": torch.float32,
+    "int8": torch.int8,
+    "uint8": torch.uint8,
+    "int16": torch.int16,
+    "uint16": torch.int32,  # torch has few operations on uint16
+    "int32": torch.int32,
+    "bool": torch.bool,
+}
 
 for _name, _function in {
     "add": torch.add,
@@ -229,8 +238,14 @@ def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 @operation
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-    """softmax(query · keyᵀ / sqrt(width) + mask) · value."""
-    return functional.scaled_dot_product_attention(query, key, value, attn_mask)
+    """softmax(query · keyᵀ / sqrt(width) + mask) · value; a mask of booleans admits where it is true."""
+    # torch's own has no batching rule on processors
+    scores = query @ key.mT / math.sqrt(query.shape[-1])
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        scores = scores.masked_fill(~attn_mask, -math.inf)
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    return torch.softmax(scores, -1) @ value
 
 
 @operation
@@ -240,3 +255,14 @@ def constexpr_affine_dequantize(quantized_data: Tensor, zero_point: Tensor, scal
     shape[int(axis)] = -1
     scale, zero_point = (each.reshape(shape) if each.ndim else each for each in (scale, zero_point))
     return scale.float() * (quantized_data.float() - zero_point.float())
+
+
+@operation
+def constexpr_blockwise_shift_scale(data: Tensor, scale: Tensor, offset: Tensor | None = None) -> Tensor:
+    """Scale · (data - offset); each number of scale and offset serves a block, as many along an axis as there are numbers."""
+    for axis, blocks in enumerate(scale.shape):
+        size = data.shape[axis] // blocks
+        scale = scale.repeat_interleave(size, axis)
+        offset = offset.repeat_interleave(size, axis) if offset is not None else None
+    shifted = data.float() if offset is None else data.float() - offset.float()
+    return scale.float() * shifted

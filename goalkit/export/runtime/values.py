@@ -18,6 +18,9 @@ from goalkit.export.coreml import mil_proto
 Value = Tensor | str
 """What an operation takes: numbers are tensors, half-precision ones held as float32; names and modes are strings."""
 
+_WIDER: dict[Any, npt.DTypeLike] = {np.float16: np.float32, np.uint16: np.int32}
+"""Types that torch computes with slowly or not at all, and those that hold all their values."""
+
 _SENTINEL = 0xDEADBEEF
 _ENTRY = struct.Struct("<IIQQ")  # sentinel, data type, bytes, offset of the data; MILBlob's blob_metadata
 
@@ -63,8 +66,9 @@ class BlobFile:
         return self._data[start : start + size].view(dtype)
 
     def _damaged(self, offset: int) -> RuntimeModelError:
+        length = 0 if self._data is None else len(self._data)
         return RuntimeModelError(
-            f"{self._path} is truncated or damaged: no whole weight at byte {offset} of {len(self._data or ())}; "
+            f"{self._path} is truncated or damaged: no whole weight at byte {offset} of {length}; "
             "restore the package or export again"
         )
 
@@ -102,5 +106,4 @@ def decode(value: Any, blobs: BlobFile) -> Value:
         field = tensor.WhichOneof("value")
         held = getattr(tensor, field).values if field else ()
         array = np.frombuffer(bytes(held), np.dtype(dtype)) if field == "bytes" else np.array(held, dtype)
-    widened = array.astype(np.float32 if dtype is np.float16 else dtype)
-    return torch.from_numpy(widened.reshape(shape))
+    return torch.from_numpy(array.astype(_WIDER.get(dtype, dtype)).reshape(shape))

@@ -1,0 +1,96 @@
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from goalkit import GOAL_TASKS, GoalModel
+from goalkit.backbones import find_backbone, installed_backbones
+from goalkit.errors import BackboneError, ConfigurationError, ModelError
+
+TINY = {"num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Put a package with a backbone on the path, as an installer would."""
+
+    def install(name: str, code: str) -> None:
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(code))
+        metadata = tmp_path / f"{name}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[goalkit.backbones]\n{name} = {name}:Own\n")
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return install
+
+
+def test_own_backbones_are_found_as_any_other():
+    assert {"tiny-bert", "bert-base-chinese", "mobilebert"} <= set(installed_backbones())
+    assert installed_backbones()["tiny-bert"].package == "goalkit"
+
+
+def test_a_plugin_is_found_trained_and_saved_by_name(plugin, tmp_path):
+    plugin(
+        "third_party",
+        """
+        from goalkit.backbones.bert import TinyBert
+
+        class Own(TinyBert):
+            name = "third_party"
+        """,
+    )
+    model = GoalModel.from_backbone("third_party", tasks=GOAL_TASKS, encoder=TINY)
+    assert GoalModel.load(model.save(tmp_path / "model")).configuration.backbone == "third_party"
+
+
+def test_a_broken_plugin_is_named_and_harms_no_other(plugin):
+    plugin("broken_one", "import not_there")
+    plugin("not_a_backbone", "Own = 3")
+    assert {"broken_one", "tiny-bert"} <= set(installed_backbones())
+    with pytest.raises(
+        BackboneError, match=r"package broken_one fails to import broken_one:Own \(ModuleNotFoundError.*uninstall broken_one"
+    ):
+        find_backbone("broken_one")
+    with pytest.raises(BackboneError, match="package not_a_backbone is not a subclass"):
+        find_backbone("not_a_backbone")
+    assert find_backbone("tiny-bert").name == "tiny-bert"
+
+
+def test_unknown_backbone_lists_the_known_ones():
+    with pytest.raises(BackboneError, match=r"no backbone 'gpt'; installed ones are bert-base-chinese, mobilebert, tiny-bert"):
+        find_backbone("gpt")
+
+
+def test_listing_backbones_imports_none_of_them():
+    code = "import sys, goalkit.backbones.discovery as d; d.installed_backbones(); assert 'transformers' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_unknown_setting_lists_the_known_ones():
+    with pytest.raises(ConfigurationError, match=r"no setting layers; it has .*num_hidden_layers"):
+        GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, encoder={"layers": 2})
+
+
+@pytest.mark.parametrize("backbone", ["bert-base-chinese", "mobilebert"])
+def test_checkpoint_folder_gives_its_weights_and_vocabulary(backbone, tmp_path, tiny_checkpoint):
+    folder = tiny_checkpoint(backbone)
+    model = GoalModel.from_backbone(backbone, tasks=GOAL_TASKS, checkpoint=folder)
+    from transformers import AutoModel, BertTokenizer
+
+    ids = BertTokenizer(str(folder / "vocab.txt"))(["跑步5公里"], return_tensors="pt")
+    assert model.tokenizer.encode(["跑步5公里"]).input_ids.tolist() == ids["input_ids"].tolist()
+    with torch.no_grad():
+        expected = AutoModel.from_pretrained(folder).eval()(**ids).last_hidden_state[:, 0]
+    torch.testing.assert_close(torch.from_numpy(model.embed(["跑步5公里"])), expected, atol=2e-5, rtol=1e-4)
+    again = GoalModel.load(model.save(tmp_path / "model"))
+    assert again.digest() == model.digest()
+
+
+def test_wrong_or_missing_checkpoint_is_told(tmp_path, tiny_checkpoint):
+    with pytest.raises(ModelError, match="holds a bert model, backbone 'mobilebert' needs mobilebert"):
+        GoalModel.from_backbone("mobilebert", tasks=GOAL_TASKS, checkpoint=tiny_checkpoint("bert-base-chinese"))
+    with pytest.raises(ModelError, match="no checkpoint at .*give a folder with config.json"):
+        GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=tmp_path)

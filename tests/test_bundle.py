@@ -1,0 +1,158 @@
+import json
+import shutil
+
+import attrs
+import pytest
+import torch
+
+from goalkit import GOAL_TASKS, Bundle, CoreMLExporter, GoalModel, Task
+from goalkit.errors import BundleError, ConfigurationError, VerificationError
+from goalkit.export.hints import Hints, default_hints
+from goalkit.export.verification import Gates
+from goalkit.model import Prediction
+
+
+@pytest.fixture
+def copy(exported, tmp_path):
+    return shutil.copytree(exported.path, tmp_path / "copy")
+
+
+FLIPPED = [
+    "GoalAnalyzer.mlpackage/Data/com.apple.CoreML/model.mlmodel",
+    "GoalAnalyzer.mlpackage/Data/com.apple.CoreML/weights/weight.bin",
+    "GoalAnalyzer.mlpackage/Manifest.json",
+    "GoalHead-category.mlmodel",
+    "README.md",
+    "golden.json",
+    "hints.json",
+    "manifest.json",
+    "tokenizer_golden.json",
+    "vocab.txt",
+]
+
+
+@pytest.mark.parametrize("name", FLIPPED)
+def test_one_changed_byte_is_found_and_its_file_named(copy, name):
+    data = bytearray((copy / name).read_bytes())
+    data[len(data) * 2 // 3] ^= 1
+    (copy / name).write_bytes(data)
+    with pytest.raises(BundleError) as caught:
+        Bundle.open(copy)
+    assert name in str(caught.value)
+    assert "export again" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_foreign_files_are_found(copy, tmp_path):
+    with pytest.raises(BundleError, match="there is no bundle at .*goalkit demo"):
+        Bundle.open(tmp_path / "none")
+    (copy / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match=r"holds notes.txt, which the manifest does not list"):
+        Bundle.open(copy)
+    (copy / "notes.txt").unlink()
+    (copy / ".DS_Store").write_text("what a Mac leaves everywhere")
+    Bundle.open(copy)
+    (copy / "hints.json").unlink()
+    with pytest.raises(BundleError, match=r"lacks hints.json"):
+        Bundle.open(copy)
+
+
+def test_reopened_bundle_predicts_and_hints(exported):
+    opened = Bundle.open(exported.path)
+    prediction = opened.predict(["今晚跑五公里"])[0]
+    assert prediction.labels["difficulty"] == "简单"
+    assert opened.hints.choose(prediction)
+    assert sum(prediction.probabilities["category"].values()) == pytest.approx(1, abs=2e-3)
+
+
+def test_without_the_model_parity_is_against_golden_json_and_says_so(exported, splits):
+    report = Bundle.open(exported.path).verify(splits.test.texts)
+    assert report.passed
+    assert report.parity_source == "golden.json"
+    assert any("golden.json" in remark for remark in report.remarks())
+    assert any("fidelity was not measured" in remark for remark in report.remarks())
+
+
+def test_source_must_be_the_exported_model(exported, run, int8_model):
+    assert Bundle.open(exported.path, source=int8_model).source is int8_model
+    with pytest.raises(BundleError, match="was not exported from the model given"):
+        Bundle.open(exported.path, source=run.model)
+
+
+def test_accuracy_is_measured_on_the_saved_files(exported, run, splits):
+    report = exported.verify(splits.test.texts, splits.test.labels, reference=run.model)
+    right = [
+        prediction.labels["category"] == label
+        for prediction, label in zip(exported.predict(splits.test.texts), splits.test.labels["category"], strict=True)
+    ]
+    assert report.accuracy["category"]["bundle"] == pytest.approx(sum(right) / len(right))
+    assert set(report.accuracy["category"]) == {"bundle", "reference"}
+
+
+def test_a_failed_gate_names_the_output_and_the_worst_text(exported, int8_model, splits):
+    other = int8_model.copy()
+    with torch.no_grad():
+        other.heads["difficulty"].bias[0] += 3.0
+    report = attrs.evolve(exported, source=other).verify(splits.test.texts, reference=other)
+    assert not report.passed
+    failure = next(each for each in report.failures if each.startswith("fidelity of difficulty_probabilities"))
+    worst = next(each for each in report.fidelity if each.output == "difficulty_probabilities").disagreeing_text
+    assert repr(worst) in failure
+    assert any(each.startswith("head difficulty: largest error") for each in report.failures)
+    with pytest.raises(
+        VerificationError, match="fidelity of difficulty_probabilities: agreement .* is below 99.0%, worst on .*do not ship"
+    ):
+        report.raise_if_failed()
+
+
+def test_a_bar_out_of_reach_fails(exported, splits):
+    report = exported.verify(splits.test.texts, gates=Gates(half_psnr=200.0))
+    assert [each.split(":")[0] for each in report.failures] == ["parity of embedding"]
+
+
+def test_texts_and_labels_must_fit(exported):
+    with pytest.raises(BundleError, match="there are no texts"):
+        exported.verify([])
+    with pytest.raises(BundleError, match="2 texts and 1 labels for category"):
+        exported.verify(["a", "b"], {"category": ["健康"]})
+    with pytest.raises(ConfigurationError, match="no label '体育'; its labels are 健康"):
+        exported.verify(["a"], {"category": ["体育"]})
+
+
+def test_recorded_measurements_stand_in_manifest_and_card(exported, copy, splits):
+    bundle = attrs.evolve(exported, path=copy)
+    report = bundle.verify(splits.test.texts, splits.test.labels)
+    bundle.record(report)
+    again = Bundle.open(copy)
+    assert again.manifest.measured["accuracy"] == json.loads(json.dumps(report.accuracy))
+    card = (copy / "README.md").read_text(encoding="utf-8")
+    assert f"executing these files on {len(splits.test)} texts" in card
+    assert f"{report.accuracy['category']['bundle']:.2%}" in card
+
+
+def test_a_hint_for_every_combination_and_a_question_when_unsure():
+    hints = default_hints(GOAL_TASKS)
+    assert len(set(hints.templates.values())) == 45
+
+    def prediction(share):
+        labels = {"category": "健康", "difficulty": "困难", "completion": "未开始"}
+        return Prediction("戒烟", labels, {task: {label: share} for task, label in labels.items()})
+
+    assert hints.choose(prediction(0.9)) == hints.templates["健康/困难/未开始"]
+    assert hints.choose(prediction(0.3)) == hints.fallback
+
+
+def test_hints_of_other_tasks(untrained, tmp_path):
+    topic = Task("topic", ("体育", "财经"))
+    assert default_hints([topic]).choose(Prediction("x", {"topic": "体育"}, {"topic": {"体育": 1.0}}))
+    partial = Hints(tasks=("category",), templates={"健康": "好"}, fallback="？")
+    with pytest.raises(ConfigurationError, match="no hint for 学习 and 3 more"):
+        CoreMLExporter(sequence_length=16).export(untrained, tmp_path / "bundle", hints=partial)
+    with pytest.raises(ConfigurationError, match="the hints need the task category"):
+        partial.check([topic])
+
+
+def test_model_with_one_other_task_makes_the_whole_road(tmp_path):
+    model = GoalModel.from_backbone("tiny-bert", tasks=[Task("topic", ("体育", "财经"))], encoder={"num_hidden_layers": 1})
+    bundle = CoreMLExporter(sequence_length=16).export(model, tmp_path / "bundle")
+    assert set(bundle.predict(["球赛"])[0].labels) == {"topic"}

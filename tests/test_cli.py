@@ -1,0 +1,117 @@
+import json
+import shutil
+import subprocess
+import sys
+
+from click.testing import CliRunner
+
+from goalkit.cli import _COMMANDS, goalkit
+from goalkit.errors import GoalkitError
+
+
+def call(*arguments, **options):
+    return CliRunner().invoke(goalkit, list(map(str, arguments)), **options)
+
+
+def test_help_lists_every_command_and_each_has_examples():
+    listing = call("--help")
+    assert listing.exit_code == 0
+    for name in _COMMANDS:
+        assert name in listing.output
+        page = call(name, "--help").output
+        assert name in {"backbones", "doctor"} or "Examples:" in page
+
+
+def test_errors_are_one_line_and_exit_with_1(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "goalkit", "predict", "跑步", "--bundle", str(tmp_path / "none")], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("goalkit: there is no bundle at")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_wrong_usage_exits_with_2():
+    assert call("predict").exit_code == 2
+    assert call("fly").exit_code == 2
+
+
+def test_predict_shows_labels_and_a_hint(exported):
+    page = call("predict", "--bundle", exported.path, "今晚跑五公里")
+    assert page.exit_code == 0, page.output
+    assert "今晚跑五公里" in page.output
+    assert "简单" in page.output
+
+
+def test_predict_reads_standard_input_and_writes_json(exported):
+    page = call("predict", "--bundle", exported.path, "--json", "-", input="今晚跑五公里\n\n背单词\n")
+    rows = [json.loads(line) for line in page.output.splitlines()]
+    assert [row["text"] for row in rows] == ["今晚跑五公里", "背单词"]
+    assert set(rows[0]) == {"text", "labels", "probabilities", "hint"}
+
+
+def test_train_export_verify(tmp_path, splits):
+    data = tmp_path / "goals.csv"
+    rows = splits.validation
+    lines = [
+        "goal,kind",
+        *(f'"{text}",{label}' for text, label in zip(rows.texts, rows.labels["completion"], strict=True) if '"' not in text),
+    ]
+    data.write_text("\n".join(lines), encoding="utf-8")
+    source = ["--data", data, "--text", "goal", "--label", "kind"]
+    page = call("train", *source, "--epochs", 1, "--output", tmp_path / "model")
+    assert page.exit_code == 0, page.output
+    page = call("export", tmp_path / "model", "--output", tmp_path / "bundle", "--sequence-length", 32)
+    assert page.exit_code in (0, 3), page.output
+    assert "head kind: largest error" in page.output
+    page = call("verify", tmp_path / "bundle", *source, "--reference", tmp_path / "model")
+    assert page.exit_code in (0, 3), page.output
+    assert "against its answers in golden.json" in " ".join(page.output.split())
+
+
+def test_verify_exits_with_3_when_a_gate_fails(exported, tmp_path, untrained):
+    """A reference that predicts otherwise: fidelity must fail."""
+    untrained.save(tmp_path / "other")
+    page = call("verify", exported.path, "--reference", tmp_path / "other")
+    assert page.exit_code == 3
+    assert "FAILED fidelity of" in page.output
+
+
+def test_verify_of_an_altered_bundle_is_an_error(exported, tmp_path):
+    copy = shutil.copytree(exported.path, tmp_path / "copy")
+    (copy / "vocab.txt").write_text("[PAD]\n")
+    page = call("verify", copy)
+    assert isinstance(page.exception, GoalkitError)
+    assert "vocab.txt is not the file that was exported" in str(page.exception)
+
+
+def test_backbones_lists_names_packages_and_broken_plugins(tmp_path, monkeypatch):
+    metadata = tmp_path / "faulty-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "entry_points.txt").write_text("[goalkit.backbones]\nfaulty = faulty:Own\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    page = call("backbones", env={"COLUMNS": "200"})
+    assert page.exit_code == 0
+    assert "tiny-bert" in page.output
+    assert "broken: backbone 'faulty': package faulty fails to import" in " ".join(page.output.split())
+
+
+def test_doctor_is_content_here_and_names_what_is_missing(monkeypatch):
+    page = call("doctor")
+    assert page.exit_code == 0, page.output
+    assert "nothing is missing" in page.output
+    monkeypatch.setattr("goalkit.cli.doctor._version", lambda package: None if package == "coremltools" else "99.0")
+    page = call("doctor")
+    assert page.exit_code == 1
+    assert "missing: coremltools>=9.0" in page.output
+
+
+def test_demo_makes_everything(tmp_path):
+    page = call("demo", "--output", tmp_path / "build", "--epochs", 1)
+    assert page.exit_code in (0, 3), page.output
+    assert "What next:" in page.output
+    results = json.loads((tmp_path / "build" / "demo.json").read_bytes())
+    assert set(results["accuracy"]) == {"category", "difficulty", "completion"}
+    assert results["package_bytes"] < 0.4 * results["model_bytes"]
+    assert call("predict", "--bundle", tmp_path / "build" / "GoalAnalyzer", "今晚跑五公里").exit_code == 0

@@ -1,0 +1,154 @@
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from goalkit import GOAL_TASKS, Dataset, GoalkitError, Task
+from goalkit.datasets import skeleton
+from goalkit.datasets.cleaning import clean_text
+from goalkit.errors import ConfigurationError, DatasetError
+
+
+def test_reads_csv_with_quoted_commas(goals_csv):
+    goals = Dataset.from_csv(goals_csv, labels=["category"])
+    assert goals.texts == ["跑步五公里", "背五十个单词", "读书,写笔记"]
+    assert goals.labels == {"category": ["健康", "学习", "学习"]}
+    assert goals.tasks == (GOAL_TASKS[0],), "labels of a goal task come in its order, all of them"
+
+
+def test_other_labels_make_their_own_task(goals_csv):
+    goals_csv.write_text("title,topic\n一,体育\n二,财经\n", encoding="utf-8")
+    assert Dataset.from_csv(goals_csv, text="title", labels=["topic"]).tasks == (Task("topic", ("体育", "财经")),)
+
+
+def test_reads_other_encodings_when_told(goals_csv):
+    goals_csv.write_bytes("text,category\n跑步,健康\n背书,学习\n".encode("gb18030"))
+    assert Dataset.from_csv(goals_csv, labels=["category"], encoding="gb18030").texts == ["跑步", "背书"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty: give a CSV file with a header line"),
+        (b"text,category\n", "no rows: add texts with labels"),
+        ("goal,category\n跑步,健康\n".encode(), "has no column text; its columns are goal, category"),
+        ("text,category\n跑步,健康\n背书,学习,多\n".encode(), "is not regular CSV"),
+        ("text,category\n跑步,健康\n背书,学习\n".encode("gb18030"), "is not utf-8: byte 0xc5 on line 2"),
+        ("text,category\n跑步,健康\n走路,健康\n".encode(), "has 1 label(s) ['健康']: a classifier needs at least two"),
+    ],
+    ids=["empty file", "header only", "missing column", "ragged", "not UTF-8", "one class only"],
+)
+def test_bad_csv_is_told_in_one_line(goals_csv, content, told):
+    goals_csv.write_bytes(content)
+    with pytest.raises(GoalkitError) as caught:
+        Dataset.from_csv(goals_csv, labels=["category"])
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_label_outside_the_task_names_row_and_labels(goals_csv):
+    goals_csv.write_text("text,category\n跑步,健康\n背书,学习\n睡觉,建康\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"row 3 \('睡觉'\) has the category '建康', which is not one of 健康, 学习"):
+        Dataset.from_csv(goals_csv, labels=[GOAL_TASKS[0]])
+
+
+def test_missing_file_and_unknown_encoding(tmp_path, goals_csv):
+    with pytest.raises(DatasetError, match="cannot be read"):
+        Dataset.from_csv(tmp_path / "none.csv")
+    with pytest.raises(DatasetError, match="no encoding 'klingon'"):
+        Dataset.from_csv(goals_csv, encoding="klingon")
+
+
+def test_columns_of_different_length_are_refused():
+    with pytest.raises(DatasetError, match="2 texts and 1 labels for category"):
+        Dataset.from_columns(["a", "b"], {"category": ["健康"]})
+
+
+def test_cleaning_drops_what_is_empty_repeated_or_conflicting():
+    texts = ["跑\u200b步 ", "跑步", "\u3000", "读书", "读书", "睡觉"]
+    rows = Dataset.from_columns(texts, {"kind": ["a", "a", "b", "a", "b", "b"]})
+    cleaned = rows.clean()
+    assert cleaned.texts == ["跑步", "睡觉"]
+    assert cleaned.labels == {"kind": ["a", "b"]}
+
+
+@given(st.text())
+def test_cleaning_a_text_is_idempotent(text):
+    once = clean_text(text)
+    assert clean_text(once) == once
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=1))
+def test_cleaning_keeps_chinese(text):
+    assert clean_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("跑步5公里", "跑步３公里！"),
+        ("跑步五公里", "跑步10公里"),
+        ("3月5日交报告", "12月31号交报告"),
+        ("周五前交周报", "周二前交周报✅"),
+        ("今晚洗碗", "明天洗碗"),
+        ("存钱 30%", "存钱 5.5%"),
+    ],
+)
+def test_skeleton_masks_numbers_dates_and_marks(one, other):
+    assert skeleton(one) == skeleton(other)
+
+
+def test_skeleton_tells_goals_apart():
+    assert skeleton("跑步5公里") != skeleton("骑车5公里")
+
+
+def test_corpus_is_varied_and_fully_labelled():
+    goals = Dataset.goals()
+    assert len(goals) >= 1500
+    assert len(goals.clean()) == len(goals)
+    assert max(Counter(map(skeleton, goals.texts)).values()) <= 2
+    combinations = Counter(zip(*goals.labels.values(), strict=True))
+    assert len(combinations) == 5 * 3 * 3
+    assert min(combinations.values()) >= 20
+
+
+def test_split_has_the_shares_and_balance_asked_for(splits):
+    total = sum(map(len, (splits.train, splits.validation, splits.test)))
+    assert len(splits.train) / total == pytest.approx(0.70, abs=0.01)
+    assert len(splits.test) / total == pytest.approx(0.15, abs=0.01)
+    for name, counts in splits.test.label_counts().items():
+        share = {label: count / len(splits.test) for label, count in counts.items()}
+        whole = {label: count / len(splits.train) for label, count in splits.train.label_counts()[name].items()}
+        assert share == pytest.approx(whole, abs=0.02)
+
+
+goals = st.lists(st.sampled_from(Dataset.goals().texts), min_size=30, max_size=80, unique=True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(texts=goals, seed=st.integers(0, 5), shuffle=st.randoms())
+def test_split_leaks_no_skeleton_and_ignores_row_order(texts: list[str], seed: int, shuffle: random.Random):
+    texts = [*texts, *(f"{text}！" for text in texts[:5])]
+    labels = {text: "ab"[len(text) % 2] for text in texts}
+
+    def sides(order: list[str]) -> list[list[str]]:
+        rows = Dataset.from_columns(order, {"kind": [labels[text] for text in order]}, tasks=[Task("kind", ("a", "b"))])
+        parts = rows.split(seed=seed)
+        return [parts.train.texts, parts.validation.texts, parts.test.texts]
+
+    first = sides(texts)
+    shuffle.shuffle(texts)
+    assert sides(texts) == first
+    assert sorted(sum(first, [])) == sorted(texts)
+    skeletons = [set(map(skeleton, side)) for side in first]
+    assert not (skeletons[0] & skeletons[1] or skeletons[0] & skeletons[2] or skeletons[1] & skeletons[2])
+
+
+def test_split_refuses_shares_that_do_not_sum_and_too_few_rows():
+    rows = Dataset.from_columns(["甲", "乙"], {"kind": ["a", "b"]})
+    with pytest.raises(ConfigurationError, match="must be positive and sum to 1"):
+        rows.split(train=0.9, validation=0.2, test=0.1)
+    with pytest.raises(DatasetError, match="too few for three parts"):
+        rows.split()

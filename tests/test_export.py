@@ -1,0 +1,143 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from goalkit import Bundle, CoreMLExporter, GoalModel, UpdatableHeadBuilder
+from goalkit.errors import ConfigurationError, ExportError
+from goalkit.export.conversion import SPEC_VERSIONS
+from goalkit.export.runtime.loading import read_spec
+from goalkit.export.runtime.operations import OPERATIONS
+from goalkit.storage import folder_digest
+from goalkit.weights import compressed_weights
+
+FILES = {
+    "GoalAnalyzer.mlpackage",
+    "GoalHead-category.mlmodel",
+    "GoalHead-completion.mlmodel",
+    "GoalHead-difficulty.mlmodel",
+    "README.md",
+    "golden.json",
+    "hints.json",
+    "manifest.json",
+    "tokenizer_golden.json",
+    "vocab.txt",
+}
+
+
+def test_bundle_holds_every_file(exported):
+    assert {each.name for each in exported.path.iterdir()} == FILES
+
+
+def test_interface_of_the_package(exported):
+    description = read_spec(exported.path / "GoalAnalyzer.mlpackage").description
+    assert [(each.name, list(each.type.multiArrayType.shape)) for each in description.input] == [
+        ("input_ids", [1, 48]),
+        ("attention_mask", [1, 48]),
+    ]
+    names = ["embedding", "category_probabilities", "difficulty_probabilities", "completion_probabilities"]
+    assert [each.name for each in description.output] == names
+    shapes = {name: array.shape for name, array in exported.run(["跑步"]).items()}
+    assert shapes == dict(zip(names, [(1, 64), (1, 5), (1, 3), (1, 3)], strict=True))
+    assert "健康" in description.metadata.userDefined["goalkit.tasks"]
+
+
+def test_float32_export_agrees_with_torch_on_texts_of_all_lengths(run, splits, tmp_path):
+    bundle = CoreMLExporter(sequence_length=48, precision="float32").export(run.model, tmp_path / "bundle")
+    texts = [*splits.test.texts, "", "跑", "长" * 200, "🏃‍♀️ 5km"]
+    report = bundle.verify(texts)
+    assert max(each.largest_error for each in report.parity) < 1e-4
+    assert report.passed
+
+
+def test_half_precision_int8_export_agrees_with_torch(exported, run, splits):
+    report = exported.verify(splits.train.texts + splits.test.texts, reference=run.model)
+    assert report.parity[0].output == "embedding"
+    assert report.parity[0].psnr > 50
+    assert min(each.agreement for each in report.parity[1:]) >= 0.998
+    assert min(each.agreement for each in report.fidelity) >= 0.98
+    assert max(report.heads.values()) < 1e-6
+
+
+def test_compressed_weights_arrive_as_the_integers_decided_in_torch(exported, int8_model, monkeypatch):
+    seen = []
+    original = OPERATIONS["constexpr_affine_dequantize"]
+
+    def spy(**arguments):
+        seen.append((arguments["quantized_data"].numpy().copy(), arguments["scale"].numpy().copy()))
+        return original(**arguments)
+
+    monkeypatch.setitem(OPERATIONS, "constexpr_affine_dequantize", spy)
+    assert Bundle.open(exported.path).program
+    decided = [
+        (module.parametrizations["weight"].original.numpy(), storage.scale.numpy().ravel())
+        for _, module, storage in compressed_weights(int8_model)
+    ]
+    assert len(seen) == len(decided)
+    for integers, scale in decided:
+        assert any(np.array_equal(integers, found) and np.array_equal(scale, other) for found, other in seen)
+
+
+@pytest.mark.parametrize("target", SPEC_VERSIONS)
+def test_every_target_writes_its_specification_version(int8_model, tmp_path, target):
+    bundle = CoreMLExporter(sequence_length=16, deployment_target=target).export(int8_model, tmp_path / target)
+    assert read_spec(bundle.path / "GoalAnalyzer.mlpackage").specificationVersion == SPEC_VERSIONS[target]
+    assert bundle.verify(["跑步五公里", "背单词"]).passed
+
+
+def test_two_processes_write_the_same_bytes(int8_model, tmp_path):
+    int8_model.save(tmp_path / "model")
+    code = (
+        "import sys; from pathlib import Path; from goalkit import *; from goalkit.storage import folder_digest\n"
+        "model = GoalModel.load(sys.argv[1]); heads = [UpdatableHeadBuilder(task='category').build(model)]\n"
+        "bundle = CoreMLExporter(sequence_length=16).export(model, sys.argv[2], heads=heads)\n"
+        "bundle = bundle.record(bundle.verify(['跑步五公里', '背单词']))\n"
+        "print(folder_digest(bundle.path))"
+    )
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "model"), str(tmp_path / f"bundle{seed}")],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in (1, 2)
+    ]
+    assert digests[0] == digests[1] == folder_digest(tmp_path / "bundle1") + "\n"
+
+
+def test_refusals_leave_nothing_behind(untrained, tmp_path):
+    target = tmp_path / "bundle"
+    with pytest.raises(ExportError, match="sequence_length is 65, the encoder has 64 positions"):
+        CoreMLExporter(sequence_length=65).export(untrained, target)
+    head = UpdatableHeadBuilder(task="category").build(untrained)
+    with pytest.raises(ConfigurationError, match="give at most one for each"):
+        CoreMLExporter(sequence_length=16).export(untrained, target, heads=[head, head])
+    with torch.no_grad():
+        untrained.encoder.model.encoder.layer[0].output.dense.bias[3] = float("inf")
+    with pytest.raises(ExportError, match=r"encoder.layer.0.output.dense.bias holds NaN or infinity"):
+        CoreMLExporter(sequence_length=16).export(untrained, target)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up")  # the converter's own folder, held by the error's traceback
+def test_a_backbone_that_cannot_be_converted_is_told(untrained, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        GoalModel, "embedding", lambda self, ids, mask, length: torch.special.i0(mask.float() @ torch.ones(length, 64))
+    )
+    with pytest.raises(
+        ExportError, match="coremltools 9.0 cannot convert this encoder .*install the versions of goalkit's constraints.txt"
+    ):
+        CoreMLExporter(sequence_length=16).export(untrained, tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("backbone", ["bert-base-chinese", "mobilebert"])
+def test_other_backbones_export_too(backbone, tiny_checkpoint, splits, tmp_path):
+    model = GoalModel.from_backbone(backbone, tasks=splits.train.tasks, checkpoint=tiny_checkpoint(backbone))
+    bundle = CoreMLExporter(sequence_length=24).export(model, tmp_path / "bundle")
+    assert bundle.verify(splits.test.texts[:64]).parity[0].psnr > 45

@@ -1,0 +1,73 @@
+import errno
+
+import pytest
+
+from goalkit.errors import StorageError
+from goalkit.storage import files_in, folder_digest, recover_folder, replacing_folder
+
+
+def write(folder, text):
+    with replacing_folder(folder) as temporary:
+        (temporary / "file").write_text(text)
+
+
+def test_replaces_a_folder_whole(tmp_path):
+    folder = tmp_path / "deep" / "out"
+    write(folder, "old")
+    (folder / "leftover").write_text("x")
+    write(folder, "new")
+    assert files_in(folder) == ["file"]
+    assert (folder / "file").read_text() == "new"
+    assert [each.name for each in folder.parent.iterdir()] == ["out"], "nothing temporary is left beside it"
+
+
+def test_a_failure_leaves_the_old_folder(tmp_path):
+    write(tmp_path / "out", "old")
+    with pytest.raises(RuntimeError, match="boom"), replacing_folder(tmp_path / "out") as temporary:
+        (temporary / "file").write_text("half")
+        raise RuntimeError("boom")
+    assert (tmp_path / "out" / "file").read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_folder(tmp_path):
+    write(tmp_path / "out", "old")
+    with (
+        pytest.raises(StorageError, match="No space left on device.*what stood there before is unchanged"),
+        replacing_folder(tmp_path / "out"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert (tmp_path / "out" / "file").read_text() == "old"
+
+
+def test_a_crash_between_the_renames_is_recovered(tmp_path):
+    write(tmp_path / "out", "old")
+    (tmp_path / "out").rename(tmp_path / ".out.previous")
+    recover_folder(tmp_path / "out")
+    assert (tmp_path / "out" / "file").read_text() == "old"
+
+
+def test_a_file_in_the_way_is_told(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(StorageError, match="is a file, not a folder"):
+        write(tmp_path / "out", "new")
+    with pytest.raises(StorageError, match="choose a folder you may write to"):
+        write(tmp_path / "out" / "below", "new")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_folder_that_may_not_be_written(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    with pytest.raises(StorageError, match="Permission denied.*choose a folder you may write to"):
+        write(tmp_path / "out", "new")
+
+
+def test_digest_depends_on_names_and_contents(tmp_path):
+    write(tmp_path / "a", "1")
+    write(tmp_path / "b", "1")
+    assert folder_digest(tmp_path / "a") == folder_digest(tmp_path / "b")
+    (tmp_path / "b" / "file").rename(tmp_path / "b" / "other")
+    assert folder_digest(tmp_path / "a") != folder_digest(tmp_path / "b")

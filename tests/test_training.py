@@ -1,0 +1,96 @@
+import json
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goalkit import Dataset, GoalModel, Splits, Trainer
+from goalkit.errors import TrainingError
+from goalkit.training import evaluate, ngram_baseline
+from goalkit.training.batching import epoch_batches
+from goalkit.training.evaluation import score_labels
+
+
+def test_learns_goals_it_has_not_seen(run, splits):
+    untrained_share = 1 / 5
+    scores = {score.task: score for score in evaluate(run.model, splits.test)}
+    assert scores["category"].accuracy > untrained_share + 0.3
+    assert scores["completion"].accuracy > 1 / 3 + 0.2
+
+
+def test_chooses_the_best_epoch_and_stops_without_progress(untrained, splits):
+    made = Trainer(epochs=9, learning_rate=1e-9, patience=2, precision="float32").fit(untrained, splits, progress=False)
+    best = max(made.epochs, key=lambda epoch: epoch.validation_score)
+    assert made.best_epoch == best.number
+    assert len(made.epochs) == made.best_epoch + 2 < 9
+
+
+def test_same_seed_same_bytes_and_the_given_model_is_untouched(untrained, splits):
+    before = untrained.digest()
+    trainer = Trainer(epochs=1, learning_rate=1e-3)
+    first, second = (trainer.fit(untrained, splits, progress=False).model.digest() for _ in range(2))
+    assert first == second
+    assert first != before == untrained.digest()
+
+
+def test_run_is_saved_with_all_that_made_it(run, tmp_path):
+    folder = run.save(tmp_path / "model")
+    record = json.loads((folder / "training.json").read_bytes())
+    assert record["trainer"]["learning_rate"] == 3e-3
+    assert len(record["epochs"]) == len(run.epochs)
+    assert record["data_sha256"] == run.data_digest
+    assert GoalModel.load(folder).digest() == run.model.digest()
+
+
+@given(st.integers(1, 200), st.integers(1, 16), st.integers(0, 3), st.integers(1, 3))
+def test_every_text_is_seen_once_an_epoch(count, size, seed, epoch):
+    batches = epoch_batches(["字" * (number % 17) for number in range(count)], size, seed=seed, epoch=epoch)
+    assert Counter(sum(batches, [])) == Counter(range(count))
+    assert max(map(len, batches)) <= size
+
+
+def test_batches_hold_texts_of_like_length():
+    texts = ["字" * (number % 50) for number in range(640)]
+    padded = sum(len(batch) * max(len(texts[place]) for place in batch) for batch in epoch_batches(texts, 16, seed=0, epoch=1))
+    assert padded < 1.2 * sum(map(len, texts))
+
+
+def test_macro_f1_weighs_labels_alike(splits):
+    import numpy as np
+
+    task = splits.train.tasks[0]
+    truth = np.array([0, 0, 0, 1])
+    given = score_labels(task, truth, np.array([0, 0, 0, 0]))
+    assert given.accuracy == 0.75
+    assert given.macro_f1 == pytest.approx((2 * 3 / 7 + 0) / 5)
+
+
+def test_baseline_scores_every_task(splits):
+    assert all(score.accuracy > 0.7 for score in ngram_baseline(splits))
+
+
+def test_rows_for_other_tasks_or_without_a_label_are_refused(untrained, splits):
+    other = Dataset.from_columns(["甲", "乙", "丙"] * 9, {"kind": ["a", "b", "a"] * 9})
+    with pytest.raises(TrainingError, match="the rows are labelled for .*kind.*: build the model with the dataset's tasks"):
+        Trainer().fit(untrained, Splits(other, other, other))
+    partial = splits.train.take([row for row, label in enumerate(splits.train.labels["category"]) if label != "理财"])
+    with pytest.raises(TrainingError, match="no training row has the category 理财"):
+        Trainer().fit(untrained, Splits(partial, splits.validation, splits.test))
+
+
+def test_a_loss_that_is_no_number_stops_training(untrained, splits):
+    with torch.no_grad():
+        untrained.heads["category"].bias[0] = float("nan")
+    with pytest.raises(TrainingError, match="the loss is nan at step 0: lower learning_rate"):
+        Trainer(epochs=1).fit(untrained, splits, progress=False)
+
+
+def test_unknown_characters_are_warned_about(splits, caplog):
+    model = GoalModel.from_backbone(
+        "tiny-bert", tasks=splits.train.tasks, vocabulary_from=["跑步"], encoder={"num_hidden_layers": 1, "hidden_size": 32}
+    )
+    small = Splits(splits.validation, splits.validation, splits.test)
+    Trainer(epochs=1).fit(model, small, progress=False)
+    assert "of the pieces in the training texts are unknown" in caplog.text
