@@ -18,7 +18,7 @@ Examples:
 @click.option(
     "--output", type=click.Path(path_type=Path), default=Path("build"), show_default=True, help="Folder for all that is made."
 )
-@click.option("--epochs", default=12, show_default=True, help="The most passes over the training goals.")
+@click.option("--epochs", default=10, show_default=True, help="The most passes over the training goals.")
 @click.option("--seed", default=0, show_default=True)
 def command(output: Path, epochs: int, seed: int) -> None:
     """Make a verified bundle from the goals that ship with goalkit: the whole road in a few minutes."""
@@ -37,7 +37,7 @@ def command(output: Path, epochs: int, seed: int) -> None:
     step(f"{sum(sizes)} hand-written goals: {sizes[0]} to learn from, {sizes[1]} to choose by, {sizes[2]} to report on")
     model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, seed=seed)
     step(f"tiny-bert from random weights, {sum(each.numel() for each in model.parameters()) / 1e6:.1f} M of them")
-    run = Trainer(epochs=epochs, learning_rate=5e-4, batch_size=32, seed=seed).fit(model, splits)
+    run = Trainer(epochs=epochs, learning_rate=5e-4, batch_size=16, seed=seed).fit(model, splits)
     run.save(output / "model")
     step("8-bit weights")
     small = Compressor.from_recipe("int8").compress(run.model, splits)

@@ -21,9 +21,9 @@ Examples:
 @data_options
 @click.option("--backbone", default="tiny-bert", show_default=True, help="See `goalkit backbones`.")
 @click.option("--checkpoint", help="Folder or hub name of pre-trained weights.")
-@click.option("--epochs", default=12, show_default=True, help="The most passes over the training rows.")
+@click.option("--epochs", default=10, show_default=True, help="The most passes over the training rows.")
 @click.option("--learning-rate", default=5e-4, show_default=True, help="2e-5 to 1e-4 suits pre-trained weights.")
-@click.option("--batch-size", default=32, show_default=True)
+@click.option("--batch-size", default=16, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=MODEL, show_default=True, help="Folder for the model.")
 def command(
     data: Path | None,

@@ -9,9 +9,13 @@ from typing import Any
 import attrs
 import numpy as np
 import numpy.typing as npt
+from tqdm.auto import tqdm
 
 from goalkit.errors import RuntimeModelError
 from goalkit.export.coreml import model_proto
+
+PROGRESS_FROM = 1000
+"""Examples from which a progress bar is shown."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -53,10 +57,8 @@ class RuntimeModel(ABC):
         """Execute the model on N examples, `batch_size` at a time; arrays have N as an additional first axis."""
         arrays = self._checked(inputs)
         count = len(next(iter(arrays.values())))
-        parts = [
-            self._execute({name: array[start : start + batch_size] for name, array in arrays.items()})
-            for start in range(0, count, batch_size)
-        ]
+        starts = tqdm(range(0, count, batch_size), "executing", unit="batch", leave=False, disable=count < PROGRESS_FROM)
+        parts = [self._execute({name: array[start : start + batch_size] for name, array in arrays.items()}) for start in starts]
         if not parts:
             return {name: np.zeros((0, *feature.shape), feature.dtype) for name, feature in self.outputs.items()}
         return {

@@ -1,0 +1,29 @@
+"""`python -m benchmarks [name …]`: measure, save to benchmarks/results, and write the figures into the docs."""
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+from benchmarks import render
+from benchmarks.machine import machine
+
+NAMES = ("imports", "demo", "titles")
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    """Run the benchmarks named, or all, one after the other; `render` alone writes the docs from what was saved."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, "render"], help="default: all")
+    parser.add_argument("--data", type=Path, default=Path("..", "shared", "data"), help="folder with thucnews_titles")
+    arguments = parser.parse_args()
+    for name in arguments.names or NAMES:
+        if name != "render":
+            measured = importlib.import_module(f"benchmarks.{name}").measure(arguments.data)
+            text = json.dumps({**machine(), **measured}, ensure_ascii=False, indent=2)
+            (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    render.write_docs(RESULTS)
+
+
+main()

@@ -1,0 +1,17 @@
+"""What `goalkit demo` makes, and how long it takes."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def measure(data: Path) -> dict[str, Any]:
+    """Run the demo as a newcomer does, and take what it measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "goalkit", "demo", "--output", folder], check=True)
+        results: dict[str, Any] = json.loads((Path(folder) / "demo.json").read_bytes())
+        manifest = json.loads((Path(folder) / "GoalAnalyzer" / "manifest.json").read_bytes())
+    return {**results, "measured": manifest["measured"]}

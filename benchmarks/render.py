@@ -1,0 +1,98 @@
+"""Writes saved results into docs/benchmarks.md, and the demo's table into the README."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+BEGIN, END = "<!-- written by python -m benchmarks demo -->", "<!-- end -->"
+
+
+def write_docs(results: Path) -> None:
+    """Render every result that there is."""
+    saved = {file.stem: json.loads(file.read_bytes()) for file in sorted(results.glob("*.json"))}
+    sections = [SECTIONS[name](saved[name]) for name in SECTIONS if name in saved]
+    head = "# Benchmarks\n\nWritten by `python -m benchmarks`. No figure was taken on a phone.\n"
+    (ROOT / "docs" / "benchmarks.md").write_text("\n".join([head, *sections]), encoding="utf-8")
+    if "demo" in saved:
+        readme = ROOT / "README.md"
+        text = readme.read_text(encoding="utf-8")
+        before, _, rest = text.partition(BEGIN)
+        readme.write_text(f"{before}{BEGIN}\n{demo_table(saved['demo'])}{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
+def demo_table(found: dict[str, Any]) -> str:
+    """The table of the README."""
+    comparisons = {each["output"]: each for each in found["measured"]["fidelity"]}
+    parity = {each["output"]: each for each in found["measured"]["parity"]}
+    lines = [
+        f"| task ({found['texts']} test goals) | char n-grams + linear SVM | tiny-bert, FP32 torch | shipped bundle | "
+        "same label as exported model | same label as FP32 model |",
+        "|---|---|---|---|---|---|",
+    ]
+    for task, each in found["accuracy"].items():
+        output = f"{task}_probabilities"
+        shares = [*each.values(), parity[output]["agreement"], comparisons[output]["agreement"]]
+        lines.append(f"| {task} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Package {found['package_bytes'] / 1e6:.2f} MB, whole bundle {found['bundle_bytes'] / 1e6:.2f} MB, from a model of "
+            f"{found['model_bytes'] / 1e6:.2f} MB; {found['seconds']:.0f} seconds in all. {_where(found)}",
+            "",
+        ]
+    )
+
+
+def _demo(found: dict[str, Any]) -> str:
+    return f"## The demo\n\nHand-written goals, random initial weights.\n\n{demo_table(found)}"
+
+
+def _imports(found: dict[str, Any]) -> str:
+    lines = [f"| `import {name}` | {seconds:.3f} s |" for name, seconds in found["seconds"].items()]
+    table = "\n".join(["| statement | median seconds beyond starting Python |", "|---|---|", *lines])
+    return f"## Import\n\n{table}\n\n{_where(found)}\n"
+
+
+def _titles(found: dict[str, Any]) -> str:
+    train, validation, test = found["rows"]
+    lines = [
+        "| model | accuracy | package | largest error of a probability | embedding PSNR | same label as exported model | "
+        "same label as FP32 model |",
+        "|---|---|---|---|---|---|---|",
+        f"| char n-grams + linear SVM | {found['n-grams']:.2%} | | | | | |",
+        f"| tiny-bert, FP32 torch | {found['float32']:.2%} | | | | | |",
+    ]
+    for name, report in found["bundles"].items():
+        embedding, topic = report["parity"]
+        lines.append(
+            f"| saved package, {name} | {report['accuracy']['topic']['bundle']:.2%} | {report['package_bytes'] / 1e6:.2f} MB | "
+            f"{topic['largest_error']:.1e} | {embedding['psnr']:.0f} dB | {topic['agreement']:.2%} | "
+            f"{report['fidelity'][0]['agreement']:.2%} |"
+        )
+    head = max(report["heads"]["topic"] for report in found["bundles"].values())
+    return "\n".join(
+        [
+            "## News titles",
+            "",
+            f"THUCNews titles, ten classes: {train:,} titles to learn from, {validation:,} to choose the epoch by, {test:,} to "
+            "report on. Real text. The encoder starts from random weights, so it is expected to stay behind models that were "
+            "pre-trained; here it is shown beside the n-grams that it has to reach.",
+            "",
+            *lines,
+            "",
+            f"The saved updatable heads differ from the torch head by at most {head:.1e} in a probability. "
+            f"Training: {found['training_seconds']} seconds with `{found['trainer']}`.",
+            "",
+            _where(found),
+            "",
+        ]
+    )
+
+
+def _where(found: dict[str, Any]) -> str:
+    return f"Measured on {found['date']}, {found['machine']}."
+
+
+SECTIONS = {"demo": _demo, "titles": _titles, "imports": _imports}

@@ -1,0 +1,56 @@
+"""The whole road on real text: news titles in ten classes, beside character n-grams with a linear SVM."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from goalkit import CoreMLExporter, Dataset, GoalModel, Splits, Task, Trainer, UpdatableHeadBuilder
+from goalkit.compress import Compressor
+from goalkit.training import evaluate, ngram_baseline
+
+TRAINER = Trainer(epochs=4, learning_rate=5e-4, batch_size=64)
+LENGTH = 48
+
+
+def measure(data: Path) -> dict[str, Any]:
+    """Train, compress, export in two precisions, and verify on all test titles."""
+    splits = _read(data / "thucnews_titles")
+    baseline = ngram_baseline(splits)[0].accuracy
+    model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks)
+    start = time.perf_counter()
+    run = TRAINER.fit(model, splits)
+    seconds = time.perf_counter() - start
+    small = Compressor.from_recipe("int8").compress(run.model, splits).model
+    texts, labels = splits.test.texts, splits.test.labels
+    results: dict[str, Any] = {
+        "rows": [len(splits.train), len(splits.validation), len(splits.test)],
+        "n-grams": baseline,
+        "float32": evaluate(run.model, splits.test)[0].accuracy,
+        "trainer": repr(TRAINER),
+        "training_seconds": round(seconds),
+    }
+    exports = {"FP32": ("float32", run.model), "FP16": ("float16", run.model), "FP16, INT8 weights": ("float16", small)}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (precision, exported) in exports.items():
+            head = UpdatableHeadBuilder(task="topic").build(exported)
+            exporter = CoreMLExporter(sequence_length=LENGTH, precision=precision)
+            bundle = exporter.export(exported, Path(folder) / "bundle", heads=[head])
+            start = time.perf_counter()
+            report = bundle.verify(texts, labels, reference=run.model)
+            results.setdefault("bundles", {})[name] = {**report.to_dict(), "verify_seconds": round(time.perf_counter() - start)}
+    return results
+
+
+def _read(folder: Path) -> Splits:
+    if not folder.is_dir():
+        sys.exit(f"{folder} is absent: name the folder that holds thucnews_titles with --data")
+    names = (folder / "class.txt").read_text(encoding="utf-8").split()
+    task = Task("topic", names)
+    sides = {}
+    for side, file in (("train", "train.txt"), ("validation", "dev.txt"), ("test", "test.txt")):
+        lines = [line.rsplit("\t", 1) for line in (folder / file).read_text(encoding="utf-8").splitlines() if line.strip()]
+        labels = {"topic": [names[int(number)] for _, number in lines]}
+        sides[side] = Dataset.from_columns([text for text, _ in lines], labels, tasks=[task])
+    return Splits(**sides)
