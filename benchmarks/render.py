@@ -38,8 +38,8 @@ def demo_table(found: dict[str, Any]) -> str:
         [
             *lines,
             "",
-            f"Package {found['package_bytes'] / 1e6:.2f} MB, whole bundle {found['bundle_bytes'] / 1e6:.2f} MB, from a model of "
-            f"{found['model_bytes'] / 1e6:.2f} MB; {found['seconds']:.0f} seconds in all. {_where(found)}",
+            f"Package {found['package_bytes'] / 1e6:.2f} MB, whole bundle {found['bundle_bytes'] / 1e6:.2f} MB, from a model "
+            f"of {found['model_bytes'] / 1e6:.2f} MB; {found['seconds']:.0f} seconds in all. {_where(found)}",
             "",
         ]
     )

@@ -13,7 +13,7 @@ from goalkit.errors import ExportError
 from goalkit.export.coreml import coremltools, mil_proto, quiet
 from goalkit.export.graph import trace
 from goalkit.export.package import write_package
-from goalkit.export.runtime.values import BlobFile, decode
+from goalkit.export.runtime.values import Blobs, decode
 from goalkit.model import GoalModel
 from goalkit.weights import compressed_weights
 
@@ -63,7 +63,7 @@ def convert(model: GoalModel, path: Path, *, length: int, target: str, half: boo
 def _check_compression(model: GoalModel, spec: Any, weights: Path) -> None:
     """Every compressed weight must have arrived as the integers that were decided in torch."""
     function = spec.mlProgram.functions["main"]
-    blobs, arrived = BlobFile(weights), set()
+    blobs, arrived = Blobs(weights.parent.parent), set()
     for operation in function.block_specializations[function.opset].operations:
         bound = [binding.value for argument in operation.inputs.values() for binding in argument.arguments]
         for value in [*operation.attributes.values(), *bound]:

@@ -3,6 +3,17 @@
 from goalkit.export.runtime.interface import Feature, RuntimeModel
 from goalkit.export.runtime.loading import load_model
 from goalkit.export.runtime.network import NeuralNetworkClassifier
+from goalkit.export.runtime.pipeline import Pipeline
 from goalkit.export.runtime.program import MLProgram
+from goalkit.export.runtime.ranges import OperationRange, operation_ranges
 
-__all__ = ["Feature", "MLProgram", "NeuralNetworkClassifier", "RuntimeModel", "load_model"]
+__all__ = [
+    "Feature",
+    "MLProgram",
+    "NeuralNetworkClassifier",
+    "OperationRange",
+    "Pipeline",
+    "RuntimeModel",
+    "load_model",
+    "operation_ranges",
+]

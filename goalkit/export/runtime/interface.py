@@ -55,7 +55,7 @@ class RuntimeModel(ABC):
 
     def predict_many(self, inputs: Mapping[str, npt.ArrayLike], *, batch_size: int = 32) -> Arrays:
         """Execute the model on N examples, `batch_size` at a time; arrays have N as an additional first axis."""
-        arrays = self._checked(inputs)
+        arrays = self.checked(inputs)
         count = len(next(iter(arrays.values())))
         starts = tqdm(range(0, count, batch_size), "executing", unit="batch", leave=False, disable=count < PROGRESS_FROM)
         parts = [self._execute({name: array[start : start + batch_size] for name, array in arrays.items()}) for start in starts]
@@ -69,7 +69,8 @@ class RuntimeModel(ABC):
     def _execute(self, inputs: Arrays) -> Arrays:
         """Execute checked inputs, each [N, *shape]."""
 
-    def _checked(self, inputs: Mapping[str, npt.ArrayLike]) -> Arrays:
+    def checked(self, inputs: Mapping[str, npt.ArrayLike]) -> Arrays:
+        """Inputs of N examples as arrays of the declared types. Raises RuntimeModelError if they do not fit."""
         if set(inputs) != set(self.inputs):
             raise RuntimeModelError(
                 f"the model takes {', '.join(self.inputs)}, not {', '.join(inputs) or 'nothing'}: give just those"

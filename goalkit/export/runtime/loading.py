@@ -5,32 +5,52 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from goalkit.errors import RuntimeModelError, UnsupportedOperationError
+from goalkit.errors import ConfigurationError, RuntimeModelError, UnsupportedOperationError
 from goalkit.export.coreml import model_proto
 from goalkit.export.runtime.interface import RuntimeModel
+from goalkit.export.runtime.native import NativeModel
 from goalkit.export.runtime.network import NeuralNetworkClassifier
-from goalkit.export.runtime.program import PACKAGE_DATA, MLProgram
+from goalkit.export.runtime.pipeline import Pipeline
+from goalkit.export.runtime.program import PACKAGE_DATA, PRECISIONS, MLProgram
 
 
-def load_model(path: str | Path) -> RuntimeModel:
+def load_model(
+    path: str | Path, *, precision: str = "declared", function: str | None = None, native: bool = False
+) -> RuntimeModel:
     """Load a saved model for execution on this machine.
 
     Args:
-        path: a `.mlpackage` folder that holds an ML program, or a `.mlmodel` file with a neural-network classifier.
+        path: a `.mlpackage` folder or a `.mlmodel` file with an ML program, a neural-network classifier, or a pipeline of
+            these.
+        precision: "declared" rounds the results that the file declares in half precision, as a device does; "float16" rounds
+            all, a stress test; "float32" rounds none.
+        function: which function of a package that has several; by default the one it names itself.
+        native: execute with Core ML itself, which needs a Mac; `precision` and `function` do not apply.
 
     Raises:
         RuntimeModelError: the file is missing, truncated or of another kind.
         UnsupportedOperationError: it holds an operation that the runtime does not know.
     """
+    if precision not in PRECISIONS:
+        raise ConfigurationError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
     path = Path(path)
     spec = read_spec(path)
+    if native:
+        return NativeModel(spec, path)
+    return _load(spec, path / PACKAGE_DATA if path.is_dir() else path.parent, precision, function)
+
+
+def _load(spec: Any, model_path: Path, precision: str, function: str | None) -> RuntimeModel:
     kind = spec.WhichOneof("Type")
     if kind == "mlProgram":
-        return MLProgram(spec, path)
+        return MLProgram(spec, model_path, precision=precision, function=function)
     if kind == "neuralNetworkClassifier":
-        return NeuralNetworkClassifier(spec, path)
+        return NeuralNetworkClassifier(spec)
+    if kind in ("pipeline", "pipelineClassifier"):
+        pipeline = spec.pipeline if kind == "pipeline" else spec.pipelineClassifier.pipeline
+        return Pipeline(spec.description, [_load(member, model_path, precision, None) for member in pipeline.models])
     raise UnsupportedOperationError(
-        f"{path} holds a model of type {kind}: the runtime executes mlProgram and neuralNetworkClassifier"
+        f"the runtime does not execute models of type {kind}, only mlProgram, neuralNetworkClassifier and pipelines of these"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ class NeuralNetworkClassifier(RuntimeModel):
     `predict` gives an array of the probabilities in the order of `labels` (Core ML hands apps a dictionary).
     """
 
-    def __init__(self, spec: Any, path: Path) -> None:
+    def __init__(self, spec: Any) -> None:
         super().__init__(spec.description)
         network = spec.neuralNetworkClassifier
         self.labels = tuple(network.stringClassLabels.vector)
@@ -28,9 +27,9 @@ class NeuralNetworkClassifier(RuntimeModel):
             if kind == "innerProduct":
                 inner = layer.innerProduct
                 if len(inner.weights.floatValue) != inner.inputChannels * inner.outputChannels:
-                    raise RuntimeModelError(f"{path}: layer {layer.name} lacks weights; restore the file or export again")
+                    raise RuntimeModelError(f"layer {layer.name} lacks weights: restore the file or export again")
             elif kind != "softmax" and not (kind == "activation" and layer.activation.HasField("ReLU")):
-                raise UnsupportedOperationError(f"{path}: the runtime does not know the layer {layer.name} of kind {kind}")
+                raise UnsupportedOperationError(f"the runtime does not know the layer {layer.name} of kind {kind}")
         self.probabilities = spec.description.predictedProbabilitiesName
         self.outputs = {self.probabilities: Feature(self.probabilities, (len(self.labels),), np.float32)}
 

@@ -13,10 +13,13 @@ from torch import Tensor
 from goalkit.errors import RuntimeModelError, UnsupportedOperationError
 from goalkit.export.runtime.interface import Arrays, RuntimeModel
 from goalkit.export.runtime.operations import OPERATIONS
-from goalkit.export.runtime.values import BlobFile, Value, decode, is_half
+from goalkit.export.runtime.values import Blobs, Value, decode, is_half
 
 PACKAGE_DATA = Path("Data", "com.apple.CoreML")
 """Where a package keeps its model; `@model_path` in the model means this folder."""
+
+PRECISIONS = ("declared", "float16", "float32")
+"""Which results are rounded to half precision: those that the file declares so, all, or none."""
 
 
 @attrs.frozen
@@ -29,56 +32,61 @@ class Step:
     constants: dict[str, Any]
     arguments: dict[str, str | list[str]]
     outputs: tuple[tuple[str, bool], ...]
-    """Name of each result, and whether it is declared in half precision."""
+    """Name of each result, and whether it is rounded to half precision."""
     spent: tuple[str, ...]
     """Values that no later step needs."""
 
 
 class MLProgram(RuntimeModel):
-    """The main function of an ML program.
+    """One function of an ML program.
 
     Numbers are held in float32. The result of an operation whose saved type is FLOAT16 is rounded to half precision, which
     is what a processor computing in half precision with wider accumulators gives (half-precision matrix units do so).
     """
 
-    def __init__(self, spec: Any, package: Path) -> None:
-        super().__init__(spec.description)
+    def __init__(self, spec: Any, model_path: Path, *, precision: str = "declared", function: str | None = None) -> None:
+        chosen = function or spec.description.defaultFunctionName or "main"
         functions = spec.mlProgram.functions
-        if "main" not in functions:
-            raise RuntimeModelError(f"{package} has no function main, only {', '.join(functions)}: export a single function")
-        function = functions["main"]
-        block = function.block_specializations[function.opset]
-        blobs = BlobFile(package / PACKAGE_DATA / "weights" / "weight.bin")
+        if chosen not in functions:
+            raise RuntimeModelError(f"there is no function {chosen!r} in the package; it has {', '.join(sorted(functions))}")
+        named = [each for each in spec.description.functions if each.name == chosen]
+        super().__init__(named[0] if named else spec.description)
+        self._precision = precision
+        program = functions[chosen]
+        block = program.block_specializations[program.opset]
         self._results = list(block.outputs)
         self._constants: dict[str, Value] = {}
-        self._steps = self._compile(block.operations, blobs)
+        self._steps = self._compile(block.operations, Blobs(model_path))
 
-    def _compile(self, operations: Any, blobs: BlobFile) -> list[Step]:
+    def _compile(self, operations: Any, blobs: Blobs) -> list[Step]:
         """Evaluate constants, once, and bind them; what is left is the work of each prediction."""
         steps: list[Step] = []
         for each in operations:
-            outputs = tuple((output.name, is_half(output.type)) for output in each.outputs)
+            outputs = tuple((output.name, self._rounds(output.type)) for output in each.outputs)
             if each.type == "const":
                 self._constants[outputs[0][0]] = decode(each.attributes["val"], blobs)
                 continue
             step = self._bind(each, outputs, blobs)
-            if not step.arguments:
-                self._constants.update(_run(step, {}))
-            else:
+            if step.arguments:
                 steps.append(step)
+            else:
+                self._constants.update(run_step(step, {}))
         return _with_lifetimes(steps, self._results)
 
-    def _bind(self, each: Any, outputs: tuple[tuple[str, bool], ...], blobs: BlobFile) -> Step:
+    def _rounds(self, value_type: Any) -> bool:
+        return self._precision == "float16" or (self._precision == "declared" and is_half(value_type))
+
+    def _bind(self, each: Any, outputs: tuple[tuple[str, bool], ...], blobs: Blobs) -> Step:
         if each.type not in OPERATIONS:
             raise UnsupportedOperationError(
                 f"the runtime does not know the operation {each.type} (of {outputs[0][0]}): "
-                "add it to goalkit.export.runtime.operations"
+                "add a function for it to goalkit.export.runtime.operations"
             )
         constants: dict[str, Any] = {name: decode(value, blobs) for name, value in each.attributes.items() if name != "name"}
         arguments: dict[str, str | list[str]] = {}
         for parameter, argument in each.inputs.items():
             bindings = argument.arguments
-            if any(binding.WhichOneof("binding") == "value" for binding in bindings):
+            if bindings[0].WhichOneof("binding") == "value":
                 constants[parameter] = decode(bindings[0].value, blobs)
                 continue
             names = [binding.name for binding in bindings]
@@ -91,21 +99,45 @@ class MLProgram(RuntimeModel):
         return Step(outputs[0][0], each.type, OPERATIONS[each.type], constants, arguments, outputs, ())
 
     def _execute(self, inputs: Arrays) -> Arrays:
-        tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+        results = self.execute_tensors({name: torch.from_numpy(array) for name, array in inputs.items()}, _nothing)
+        return {name: results[name].numpy() for name in self._results}
+
+    def execute_tensors(
+        self, inputs: dict[str, Tensor], observe: Callable[[Step, dict[str, Tensor]], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Run all steps on N examples at once.
+
+        Args:
+            inputs: each [N, *shape].
+            observe: called after every step with its results, one example's as it seems; what it returns, tensors by name,
+                is handed back with N as the first axis.
+
+        Returns:
+            The outputs, and all that `observe` returned.
+        """
+
+        def example(values: dict[str, Tensor]) -> dict[str, Tensor]:
+            known: dict[str, Any] = {**self._constants, **values}
+            observed: dict[str, Tensor] = {}
+            for step in self._steps:
+                found = run_step(step, known)
+                observed.update(observe(step, found))
+                known.update(found)
+                for name in step.spent:
+                    del known[name]
+            return {**{name: known[name] for name in self._results}, **observed}
+
         with torch.inference_mode():
-            results: dict[str, Tensor] = torch.func.vmap(self._example)(tensors)
-        return {name: tensor.numpy() for name, tensor in results.items()}
-
-    def _example(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        values: dict[str, Any] = {**self._constants, **inputs}
-        for step in self._steps:
-            values.update(_run(step, values))
-            for name in step.spent:
-                del values[name]
-        return {name: values[name] for name in self._results}
+            results: dict[str, Tensor] = torch.func.vmap(example)(inputs)
+        return results
 
 
-def _run(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
+def _nothing(step: Step, results: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {}
+
+
+def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
+    """The results of one operation, rounded as it asks."""
     arguments = {
         parameter: values[source] if isinstance(source, str) else [values[name] for name in source]
         for parameter, source in step.arguments.items()
@@ -114,10 +146,14 @@ def _run(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
         result = step.run(**step.constants, **arguments)
     except (NotImplementedError, TypeError) as fault:
         raise UnsupportedOperationError(
-            f"the runtime cannot execute {step.kind} (of {step.name}): {fault}; extend it in goalkit.export.runtime.operations"
+            f"the runtime cannot execute {step.kind} (of {step.name}) with {fault}: extend its function in "
+            "goalkit.export.runtime.operations"
         ) from fault
     results = result if isinstance(result, tuple) else (result,)
-    return {name: tensor.half().float() if half else tensor for (name, half), tensor in zip(step.outputs, results, strict=True)}
+    return {
+        name: tensor.half().float() if half and tensor.is_floating_point() else tensor
+        for (name, half), tensor in zip(step.outputs, results, strict=True)
+    }
 
 
 def _with_lifetimes(steps: list[Step], results: list[str]) -> list[Step]:

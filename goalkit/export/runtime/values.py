@@ -1,4 +1,4 @@
-"""Values of an ML program: constants in the file, and weights in the blob file beside it, as torch tensors."""
+"""Values of an ML program: constants in the file, and weights in the blob files beside it, as torch tensors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -14,67 +15,87 @@ from torch import Tensor
 
 from goalkit.errors import RuntimeModelError
 from goalkit.export.coreml import mil_proto
+from goalkit.export.runtime.packing import unpack_array
 
 Value = Tensor | str
 """What an operation takes: numbers are tensors, half-precision ones held as float32; names and modes are strings."""
-
-_WIDER: dict[Any, npt.DTypeLike] = {np.float16: np.float32, np.uint16: np.int32}
-"""Types that torch computes with slowly or not at all, and those that hold all their values."""
 
 _SENTINEL = 0xDEADBEEF
 _ENTRY = struct.Struct("<IIQQ")  # sentinel, data type, bytes, offset of the data; MILBlob's blob_metadata
 
 
+@attrs.frozen
+class NumberType:
+    """How a number type of MIL is stored, and what it is held in here: torch computes in few integer types."""
+
+    stored: Any
+    held: Any
+    bits: int = 0
+    """Of a number smaller than a byte, which is stored packed; otherwise 0."""
+    signed: bool = False
+
+
 @cache
-def _numpy_types() -> dict[int, npt.DTypeLike]:
+def number_types() -> dict[int, NumberType]:
+    """The number types of MIL by their number in MIL.proto."""
     mil = mil_proto()
+    plain = {
+        mil.BOOL: (np.bool_, np.bool_),
+        mil.FLOAT16: (np.float16, np.float32),
+        mil.FLOAT32: (np.float32, np.float32),
+        mil.FLOAT64: (np.float64, np.float64),
+        mil.INT8: (np.int8, np.int8),
+        mil.INT16: (np.int16, np.int16),
+        mil.INT32: (np.int32, np.int32),
+        mil.INT64: (np.int64, np.int64),
+        mil.UINT8: (np.uint8, np.uint8),
+        mil.UINT16: (np.uint16, np.int32),
+        mil.UINT32: (np.uint32, np.int64),
+    }
+    packed = {mil.UINT1: 1, mil.UINT2: 2, mil.UINT3: 3, mil.UINT4: 4, mil.UINT6: 6}
     return {
-        mil.BOOL: np.bool_,
-        mil.FLOAT16: np.float16,
-        mil.FLOAT32: np.float32,
-        mil.INT8: np.int8,
-        mil.UINT8: np.uint8,
-        mil.INT16: np.int16,
-        mil.UINT16: np.uint16,
-        mil.INT32: np.int32,
+        **{kind: NumberType(stored, held) for kind, (stored, held) in plain.items()},
+        **{kind: NumberType(np.uint8, np.uint8, bits) for kind, bits in packed.items()},
+        mil.INT4: NumberType(np.uint8, np.int8, 4, signed=True),
     }
 
 
-class BlobFile:
-    """The `weight.bin` of a package: every weight lies behind a 64-byte entry that tells its size and place."""
+class Blobs:
+    """The weight files of a package: every weight lies behind a 64-byte entry that tells its size and place."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._data: npt.NDArray[np.uint8] | None = None
+    def __init__(self, model_path: Path) -> None:
+        self._model_path = model_path
+        self._files: dict[str, npt.NDArray[np.uint8]] = {}
 
-    def read(self, offset: int, dtype: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
-        """The `count` numbers whose entry lies at `offset`. Raises RuntimeModelError if they are not all there."""
-        if self._data is None:
+    def read(self, name: str, offset: int, dtype: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
+        """The `count` numbers whose entry lies at `offset` of a file. Raises RuntimeModelError if they are not all there.
+
+        Args:
+            name: the file as the model names it, such as `@model_path/weights/weight.bin`.
+            offset: in bytes.
+            dtype: of the numbers as they are stored.
+            count: of the numbers.
+        """
+        path = self._model_path / name.removeprefix("@model_path/")
+        if name not in self._files:
             try:
-                self._data = np.memmap(self._path, dtype=np.uint8, mode="r")
+                self._files[name] = np.memmap(path, dtype=np.uint8, mode="r")
             except (OSError, ValueError) as fault:
-                raise RuntimeModelError(
-                    f"{self._path} cannot be read ({fault}): restore the package or export again"
-                ) from fault
-        wanted = count * np.dtype(dtype).itemsize
-        header = self._data[offset : offset + _ENTRY.size].tobytes()
-        if len(header) < _ENTRY.size:
-            raise self._damaged(offset)
-        sentinel, _, size, start = _ENTRY.unpack(header)
-        if sentinel != _SENTINEL or size != wanted or start + size > len(self._data):
-            raise self._damaged(offset)
-        return self._data[start : start + size].view(dtype)
-
-    def _damaged(self, offset: int) -> RuntimeModelError:
-        length = 0 if self._data is None else len(self._data)
-        return RuntimeModelError(
-            f"{self._path} is truncated or damaged: no whole weight at byte {offset} of {length}; "
+                raise RuntimeModelError(f"{path} cannot be read ({fault}): restore the package or export again") from fault
+        data = self._files[name]
+        header = data[offset : offset + _ENTRY.size].tobytes()
+        if len(header) == _ENTRY.size:
+            sentinel, _, size, start = _ENTRY.unpack(header)
+            if sentinel == _SENTINEL and size == count * np.dtype(dtype).itemsize and start + size <= len(data):
+                return data[start : start + size].view(dtype)
+        raise RuntimeModelError(
+            f"{path} is truncated or damaged: no whole weight at byte {offset} of {len(data)}; "
             "restore the package or export again"
         )
 
 
 def shape_of(tensor_type: Any) -> tuple[int, ...]:
-    """The fixed shape of a tensor type; an unknown dimension counts as an error of the caller."""
+    """The fixed shape of a tensor type."""
     return tuple(int(dimension.constant.size) for dimension in tensor_type.dimensions)
 
 
@@ -83,27 +104,32 @@ def is_half(value_type: Any) -> bool:
     return bool(value_type.tensorType.dataType == mil_proto().FLOAT16)
 
 
-def decode(value: Any, blobs: BlobFile) -> Value:
-    """A constant of the program as a tensor (half precision widened to float32, integers kept) or a string.
+def decode(value: Any, blobs: Blobs) -> Value:
+    """A constant of the program as a tensor or a string.
 
     Raises:
-        RuntimeModelError: the weight file lacks it, or its type is not known.
+        RuntimeModelError: a weight file lacks it, or its type is not known.
     """
     mil = mil_proto()
     tensor_type = value.type.tensorType
-    shape, kind = shape_of(tensor_type), tensor_type.dataType
-    if kind == mil.STRING:
+    if tensor_type.dataType == mil.STRING:
         return str(value.immediateValue.tensor.strings.values[0])
-    dtype = _numpy_types().get(kind)
-    if dtype is None:
-        raise RuntimeModelError(
-            f"constants of type {mil.DataType.Name(kind)} are not supported: export with int8 or wider numbers"
-        )
+    kind = number_types().get(tensor_type.dataType)
+    if kind is None:
+        raise RuntimeModelError(f"the runtime does not know constants of type {mil.DataType.Name(tensor_type.dataType)}")
+    shape = shape_of(tensor_type)
+    count = int(np.prod(shape, dtype=np.int64))
+    stored = -(-count * kind.bits // 8) if kind.bits else count
     if value.WhichOneof("value") == "blobFileValue":
-        array = blobs.read(value.blobFileValue.offset, dtype, int(np.prod(shape, dtype=np.int64)))
+        array = blobs.read(value.blobFileValue.fileName, value.blobFileValue.offset, kind.stored, stored)
     else:
         tensor = value.immediateValue.tensor
         field = tensor.WhichOneof("value")
         held = getattr(tensor, field).values if field else ()
-        array = np.frombuffer(bytes(held), np.dtype(dtype)) if field == "bytes" else np.array(held, dtype)
-    return torch.from_numpy(array.astype(_WIDER.get(dtype, dtype)).reshape(shape))
+        array = np.frombuffer(bytes(held), np.dtype(kind.stored)) if field == "bytes" else np.array(held, kind.stored)
+    if kind.bits:
+        array = unpack_array(np.asarray(array), kind.bits, count)
+    numbers = array.astype(kind.held)
+    if kind.signed:
+        numbers = np.where(numbers >= 1 << (kind.bits - 1), numbers - (1 << kind.bits), numbers).astype(kind.held)
+    return torch.from_numpy(numbers.reshape(shape))

@@ -1,0 +1,34 @@
+"""Executing a saved model with Core ML itself, on a Mac, behind the same interface."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from goalkit.errors import RuntimeModelError
+from goalkit.export.coreml import coremltools, quiet
+from goalkit.export.runtime.interface import Arrays, RuntimeModel
+
+
+class NativeModel(RuntimeModel):
+    """A thin adapter over coremltools' `MLModel.predict`, one example at a time.
+
+    Not run where goalkit is developed, which has no Mac: tested with a stand-in for `MLModel` only.
+    """
+
+    def __init__(self, spec: Any, path: Path) -> None:
+        super().__init__(spec.description)
+        if platform.system() != "Darwin":
+            raise RuntimeModelError(
+                "Core ML itself runs on a Mac only: leave native out, and goalkit's runtime executes the file"
+            )
+        with quiet():
+            self._model = coremltools().models.MLModel(str(path))
+
+    def _execute(self, inputs: Arrays) -> Arrays:
+        count = len(next(iter(inputs.values())))
+        examples = [self._model.predict({name: array[place] for name, array in inputs.items()}) for place in range(count)]
+        return {name: np.stack([np.asarray(example[name]) for example in examples]) for name in self.outputs}

@@ -1,0 +1,157 @@
+"""Operations that move numbers without changing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from goalkit.export.runtime.operations.registry import numbers, operation
+
+
+@operation
+def gather(
+    x: Tensor,
+    indices: Tensor,
+    axis: Tensor | int = 0,
+    batch_dims: Tensor | int = 0,
+    validate_indices: Tensor | bool = False,
+) -> Tensor:
+    """Slices of `x` along `axis`, at `indices`; negative ones count from the end."""
+    if int(batch_dims):
+        raise NotImplementedError("batch_dims")
+    return x[(slice(None),) * (int(axis) % x.ndim) + (indices.long(),)]
+
+
+@operation
+def gather_along_axis(x: Tensor, indices: Tensor, axis: Tensor | int = 0, validate_indices: Tensor | bool = False) -> Tensor:
+    """Numbers of `x` along `axis`, at `indices`, which have as many axes."""
+    places = indices.long()
+    return torch.gather(x, int(axis), torch.where(places < 0, places + x.shape[int(axis)], places))
+
+
+@operation
+def reshape(x: Tensor, shape: Tensor) -> Tensor:
+    """The same numbers in another shape; 0 keeps a size and -1 takes what is left."""
+    sizes = [x.shape[axis] if size == 0 else size for axis, size in enumerate(numbers(shape))]
+    return x.reshape(sizes)
+
+
+@operation
+def transpose(x: Tensor, perm: Tensor) -> Tensor:
+    """Axes in another order."""
+    return x.permute(numbers(perm))
+
+
+@operation
+def expand_dims(x: Tensor, axes: Tensor) -> Tensor:
+    """Axes of size 1, at these places of the result."""
+    rank = x.ndim + axes.numel()
+    for axis in sorted(axis % rank for axis in numbers(axes)):
+        x = x.unsqueeze(axis)
+    return x
+
+
+@operation
+def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
+    """Without these axes, or all axes, of size 1."""
+    return x.squeeze() if axes is None else x.squeeze(numbers(axes))
+
+
+@operation
+def concat(values: Sequence[Tensor], axis: Tensor | int, interleave: Tensor | bool = False) -> Tensor:
+    """Tensors one after another along `axis`."""
+    if bool(interleave):
+        raise NotImplementedError("interleave")
+    return torch.cat(list(values), int(axis))
+
+
+@operation
+def stack(values: Sequence[Tensor], axis: Tensor | int) -> Tensor:
+    """Tensors side by side along a new `axis`."""
+    return torch.stack(list(values), int(axis))
+
+
+@operation
+def split(x: Tensor, axis: Tensor, num_splits: Tensor | None = None, split_sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+    """Parts along `axis`: so many of one size, or of these sizes."""
+    if split_sizes is not None:
+        return torch.split(x, numbers(split_sizes), int(axis))
+    assert num_splits is not None
+    return torch.split(x, x.shape[int(axis)] // int(num_splits), int(axis))
+
+
+@operation
+def tile(x: Tensor, reps: Tensor) -> Tensor:
+    """`x` again and again along each axis."""
+    return x.repeat(numbers(reps))
+
+
+@operation
+def reverse(x: Tensor, axes: Tensor | None = None) -> Tensor:
+    """Axes, or all of them, back to front."""
+    return torch.flip(x, list(range(x.ndim)) if axes is None else numbers(axes))
+
+
+@operation
+def fill(shape: Tensor, value: Tensor | float = 0.0) -> Tensor:
+    """One number everywhere."""
+    number = torch.as_tensor(value)
+    return torch.full(numbers(shape), number.item(), dtype=number.dtype)
+
+
+@operation
+def fill_like(ref_tensor: Tensor, value: Tensor | float = 0.0) -> Tensor:
+    """One number everywhere, in the shape of another tensor."""
+    number = torch.as_tensor(value)
+    return torch.zeros_like(ref_tensor, dtype=number.dtype) + number
+
+
+@operation
+def range_1d(end: Tensor, start: Tensor, step: Tensor) -> Tensor:
+    """Numbers from `start` to before `end`."""
+    return torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype)
+
+
+@operation
+def slice_by_index(
+    x: Tensor,
+    begin: Tensor,
+    end: Tensor,
+    stride: Tensor | None = None,
+    begin_mask: Tensor | None = None,
+    end_mask: Tensor | None = None,
+    squeeze_mask: Tensor | None = None,
+) -> Tensor:
+    """x[begin:end:stride] on every axis; a mask of begin or end means the edge, one of squeeze a single index."""
+    rank = len(begin)
+    steps = numbers(stride) if stride is not None else [1] * rank
+    from_edge, to_edge, single = (
+        mask.tolist() if mask is not None else [False] * rank for mask in (begin_mask, end_mask, squeeze_mask)
+    )
+    index: list[int | slice] = []
+    for axis, (first, last, step) in enumerate(zip(numbers(begin), numbers(end), steps, strict=True)):
+        if single[axis]:
+            index.append(first)
+        elif step > 0:
+            index.append(slice(None if from_edge[axis] else first, None if to_edge[axis] else last, step))
+        else:
+            raise NotImplementedError("a negative stride")
+    return x[tuple(index)]
+
+
+@operation
+def slice_by_size(x: Tensor, begin: Tensor, size: Tensor) -> Tensor:
+    """So many numbers from `begin` on every axis; a size of -1 goes to the edge."""
+    pairs = zip(numbers(begin), numbers(size), strict=True)
+    return x[tuple(slice(first, None if count == -1 else first + count) for first, count in pairs)]
+
+
+@operation
+def pad(x: Tensor, pad: Tensor, mode: str = "constant", constant_val: Tensor | float = 0.0) -> Tensor:
+    """Constants before and after the last axes; `pad` holds (before, after) of each, the outermost axis first."""
+    if mode != "constant":
+        raise NotImplementedError(f"mode {mode}")
+    return functional.pad(x, numbers(pad.reshape(-1, 2).flip(0)), value=float(constant_val))

@@ -1,0 +1,29 @@
+"""Small integers packed into bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+
+def unpack_bits(packed: Tensor, bits: int, count: int) -> Tensor:
+    """`count` unsigned integers of `bits` bits each, from bytes filled from the least significant bit on.
+
+    Args:
+        packed: uint8 [bytes].
+        bits: 1 to 8.
+        count: how many integers; bits that are left over are padding.
+
+    Returns:
+        uint8 [count].
+    """
+    return torch.from_numpy(unpack_array(packed.numpy(), bits, count))
+
+
+def unpack_array(packed: npt.NDArray[np.uint8], bits: int, count: int) -> npt.NDArray[np.uint8]:
+    """The same on arrays."""
+    flags = np.unpackbits(packed, bitorder="little")[: bits * count].reshape(count, bits)
+    values: npt.NDArray[np.uint8] = np.packbits(flags, axis=1, bitorder="little")[:, 0]
+    return values

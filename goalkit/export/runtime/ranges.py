@@ -1,0 +1,107 @@
+"""How large the numbers of a program get on real texts, and where half precision cannot hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from goalkit.export.runtime.program import MLProgram, Step
+
+LARGEST_HALF = 65504.0
+SMALLEST_HALF = 2.0**-24
+
+
+@attrs.frozen(kw_only=True)
+class OperationRange:
+    """What one operation's results were like over all examples.
+
+    Args:
+        name: of its first result, as the file has it.
+        kind: the operation, such as `linear`.
+        largest: the largest magnitude (infinite after an overflow).
+        example: the example (text) with that magnitude, or with the trouble, if there is any.
+        overflows: whether a number is infinite, or beyond half precision where the result is declared in it.
+        underflows: whether all of an example's numbers are too small for half precision though not zero before rounding.
+        not_a_number: whether a result is NaN.
+    """
+
+    name: str
+    kind: str
+    largest: float
+    example: str
+    overflows: bool
+    underflows: bool
+    not_a_number: bool
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing of the kind happened."""
+        return not (self.overflows or self.underflows or self.not_a_number)
+
+
+def operation_ranges(
+    program: MLProgram, inputs: Mapping[str, npt.ArrayLike], examples: Sequence[str], *, batch_size: int = 16
+) -> tuple[OperationRange, ...]:
+    """Execute a program on N examples, and look at the result of every operation.
+
+    Load the program with `precision="float32"` to see how large numbers would be, with "declared" to see what half
+    precision makes of them.
+
+    Args:
+        program: the loaded model.
+        inputs: each [N, *shape].
+        examples: N strings to name examples by, usually the texts.
+        batch_size: examples at a time.
+
+    Returns:
+        A range an operation, in their order. NaN and infinity that a later operation inherits are reported there as well;
+        the first one in the list is where it began.
+    """
+    arrays = program.checked(inputs)
+    parts: dict[str, list[npt.NDArray[np.float32]]] = {}
+    kinds: dict[str, str] = {}
+
+    def observe(step: Step, results: dict[str, Tensor]) -> dict[str, Tensor]:
+        numbers = [tensor.flatten() for tensor in results.values() if tensor.is_floating_point()]
+        if not numbers:
+            return {}
+        kinds[step.name] = step.kind
+        return {f"{step.name}/range": _summary(torch.cat(numbers))}
+
+    for start in range(0, len(examples), batch_size):
+        batch = {name: torch.from_numpy(array[start : start + batch_size]) for name, array in arrays.items()}
+        for name, tensor in program.execute_tensors(batch, observe).items():
+            if name.endswith("/range"):
+                parts.setdefault(name.removesuffix("/range"), []).append(tensor.numpy())
+    return tuple(_range(name, kinds[name], np.concatenate(found), examples) for name, found in parts.items())
+
+
+def _summary(numbers: Tensor) -> Tensor:
+    """Of one example: largest finite magnitude, how many are infinite, NaN, not zero."""
+    magnitudes = numbers.abs()
+    finite = torch.where(torch.isfinite(magnitudes), magnitudes, 0.0)
+    counts = (torch.isinf(numbers), torch.isnan(numbers), magnitudes > 0)
+    return torch.stack([finite.amax(), *(count.sum().float() for count in counts)])
+
+
+def _range(name: str, kind: str, found: npt.NDArray[np.float32], examples: Sequence[str]) -> OperationRange:
+    largest, infinite, missing, nonzero = found.T
+    magnitude = np.where(infinite > 0, np.inf, largest)
+    overflows = magnitude > LARGEST_HALF
+    underflows = (nonzero > 0) & (magnitude < SMALLEST_HALF)
+    trouble = overflows | underflows | (missing > 0)
+    shown = int(trouble.argmax() if trouble.any() else magnitude.argmax())
+    return OperationRange(
+        name=name,
+        kind=kind,
+        largest=float(magnitude.max()),
+        example=examples[shown],
+        overflows=bool(overflows.any()),
+        underflows=bool(underflows.any()),
+        not_a_number=bool((missing > 0).any()),
+    )
