@@ -14,10 +14,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import parametrize
 
 from goalkit.backbones import Encoder, find_backbone, vocabulary_from_texts
+from goalkit.classifier import POOLINGS, Classifier
 from goalkit.configuration import from_dict, json_bytes, one_of, read_json, to_dict
 from goalkit.errors import ConfigurationError, ModelError
 from goalkit.storage import combined_digest, recover_folder, replacing_folder
@@ -26,7 +27,6 @@ from goalkit.tokenization import WordPieceTokenizer
 from goalkit.weights import describe_compression, prepare_compression
 
 SCHEMA = 1
-POOLINGS = ("mean", "cls")
 
 
 @attrs.frozen(kw_only=True)
@@ -51,21 +51,13 @@ class Prediction:
     probabilities: dict[str, dict[str, float]]
 
 
-class GoalModel(nn.Module):
-    """One shared encoder and a linear head a task.
-
-    `embedding`, float [N, H], is exactly what enters the heads: all pooling happens before it.
-    """
+class GoalModel(Classifier):
+    """A classifier with the tokenizer that belongs to it, saved and loaded by the name of its backbone."""
 
     def __init__(self, configuration: ModelConfiguration, encoder: Encoder, tokenizer: WordPieceTokenizer) -> None:
-        super().__init__()
+        super().__init__(encoder, configuration.tasks, configuration.pooling)
         self.configuration = configuration
         self.tokenizer = tokenizer
-        self.encoder = encoder
-        self.heads = nn.ModuleDict(
-            {task.name: nn.Linear(encoder.hidden_size, len(task.labels)) for task in configuration.tasks}
-        )
-        self.eval()
 
     @classmethod
     def from_backbone(
@@ -123,33 +115,13 @@ class GoalModel(nn.Module):
             )
             return cls(configuration, module, tokenizer)
 
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """What the model predicts."""
-        return self.configuration.tasks
-
-    def embedding(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
-        """Token ids and mask, int [N, S] with S = `length`, to embeddings, float [N, H]."""
-        mask = attention_mask.to(torch.float32)
-        states: Tensor = self.encoder(input_ids, mask, length)
-        if self.configuration.pooling == "cls":
-            return states[:, 0]
-        weights = mask.unsqueeze(-1)
-        return (states * weights).sum(1) / weights.sum(1)
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> dict[str, Tensor]:
-        """Token ids and mask, int [N, S], to the logits of each task, float [N, labels]."""
-        embedding = self.embedding(input_ids, attention_mask, length)
-        return {name: head(embedding) for name, head in self.heads.items()}
-
     def _batches(self, texts: Sequence[str], length: int | None, size: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Batches of texts of like length, with the places where they stood."""
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-        limit = min(length or self.encoder.max_length, self.encoder.max_length)
         for start in range(0, len(order), size):
             places = order[start : start + size]
-            batch = self.tokenizer.encode([texts[place] for place in places], length)
-            yield places, torch.from_numpy(batch.input_ids[:, :limit]), torch.from_numpy(batch.attention_mask[:, :limit])
+            batch = self.tokenizer.encode([texts[place] for place in places], length, longest=self.encoder.max_length)
+            yield places, torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
 
     @torch.no_grad()
     def embed(self, texts: Sequence[str], *, length: int | None = None, batch_size: int = 64) -> npt.NDArray[np.float32]:
@@ -176,25 +148,9 @@ class GoalModel(nn.Module):
         """Probabilities of N texts: for each task float32 [N, labels], every row summing to 1. Arguments as in `embed`."""
         return self.head_probabilities(self.embed(texts, length=length, batch_size=batch_size))
 
-    @torch.no_grad()
-    def head_probabilities(self, embeddings: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
-        """The heads alone: embeddings, float32 [N, H], to probabilities, for each task float32 [N, labels]."""
-        tensor = torch.from_numpy(embeddings)
-        return {name: torch.softmax(head(tensor), -1).numpy() for name, head in self.heads.items()}
-
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Labels and probabilities of N texts, in their order."""
         return predictions(self.tasks, texts, self.predict_probabilities(texts))
-
-    def copy(self) -> GoalModel:
-        """An independent copy: changing one leaves the other."""
-        twin = _build(self.configuration_now(), self.tokenizer, source="copy")
-        twin.load_state_dict(self.state_dict())
-        return twin.train(self.training)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> GoalModel:
-        # torch's own deep copy lets parametrised modules share a class, so that changing one breaks the other
-        return self.copy()
 
     def configuration_now(self) -> ModelConfiguration:
         """The configuration with the compression that the weights now have."""

@@ -91,23 +91,25 @@ class WordPieceTokenizer:
         pieces: list[str] = self._backend.encode(text).tokens
         return pieces
 
-    def encode(self, texts: Sequence[str], length: int | None = None) -> TokenBatch:
+    def encode(self, texts: Sequence[str], length: int | None = None, *, longest: int | None = None) -> TokenBatch:
         """Token ids of `texts`, framed by `[CLS]` and `[SEP]`.
 
         Args:
             texts: N strings.
             length: S; longer texts are cut (the `[SEP]` stays), shorter ones padded. Without it S is the longest text.
+            longest: the most that S may be without a `length`.
 
         Returns:
             int32 ids and mask, [N, S].
         """
         start, end, padding = (self._special_ids[token] for token in ("[CLS]", "[SEP]", "[PAD]"))
         rows = [encoding.ids for encoding in self._backend.encode_batch(list(texts))]
-        longest = length or max((len(row) for row in rows), default=0) + 2
-        ids = np.full((len(rows), longest), padding, dtype=np.int32)
+        needed = max((len(row) for row in rows), default=0) + 2
+        size = length or min(needed, longest or needed)
+        ids = np.full((len(rows), size), padding, dtype=np.int32)
         mask = np.zeros_like(ids)
         for number, row in enumerate(rows):
-            framed = [start, *row[: longest - 2], end]
+            framed = [start, *row[: size - 2], end]
             ids[number, : len(framed)] = framed
             mask[number, : len(framed)] = 1
         return TokenBatch(ids, mask)

@@ -57,11 +57,11 @@ def store_as(module: nn.Module, parameter: str, integers: Tensor, storage: Affin
 
 def restore_float(module: nn.Module, parameter: str) -> None:
     """Undo `store_as`: the parameter is float again, with the values its compressed form stood for."""
-    with torch.no_grad():
-        value = getattr(module, parameter).detach().clone()
-        parametrize.remove_parametrizations(module, parameter, leave_parametrized=False)
-        delattr(module, parameter)
-        module.register_parameter(parameter, nn.Parameter(value, requires_grad=False))
+    value = getattr(module, parameter).detach().clone()
+    # torch's remove_parametrizations edits the class, which deep copies of the module share; this leaves the class alone
+    del module.parametrizations
+    module.__class__ = type(module).__bases__[0]
+    module.register_parameter(parameter, nn.Parameter(value, requires_grad=False))
 
 
 def compressed_weights(model: nn.Module) -> Iterator[tuple[str, nn.Module, AffineWeight]]:

@@ -5,11 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-
-from goalkit.tokenization import WordPieceTokenizer
-
 POOL = 32
 """Batches whose rows are sorted by length together: enough to cut padding, few enough to keep the order random."""
 
@@ -25,11 +20,3 @@ def epoch_batches(texts: Sequence[str], size: int, *, seed: int, epoch: int) -> 
         batches.extend(pool[first : first + size] for first in range(0, len(pool), size))
     generator.shuffle(batches)
     return batches
-
-
-def make_batch(tokenizer: WordPieceTokenizer, texts: Sequence[str], limit: int) -> tuple[Tensor, Tensor]:
-    """Token ids and mask, int32 [N, S], padded to the longest of `texts` and cut to `limit` tokens."""
-    batch = tokenizer.encode(texts)
-    if batch.input_ids.shape[1] > limit:
-        batch = tokenizer.encode(texts, limit)
-    return torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)

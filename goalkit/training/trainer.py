@@ -20,7 +20,7 @@ from goalkit.datasets import Dataset, Splits
 from goalkit.errors import TrainingError
 from goalkit.model import GoalModel
 from goalkit.storage import replacing_folder
-from goalkit.training.batching import epoch_batches, make_batch
+from goalkit.training.batching import epoch_batches
 from goalkit.training.evaluation import TaskScore, evaluate
 from goalkit.training.precision import best_precision
 
@@ -169,7 +169,8 @@ class Trainer:
         length = min(self.max_length, model.encoder.max_length)
         precision = best_precision() if self.precision == "auto" else getattr(torch, self.precision)
         for places in epoch_batches(texts, self.batch_size, seed=self.seed, epoch=number):
-            ids, mask = make_batch(model.tokenizer, [texts[place] for place in places], length)
+            batch = model.tokenizer.encode([texts[place] for place in places], longest=length)
+            ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
                 logits = model(ids, mask, ids.shape[1])
             loss = sum(
