@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from goalkit.backbones.contract import Encoder
+from goalkit.backbones.huggingface import HuggingFaceClassifierEncoder, HuggingFaceEncoder, last_linear
+from goalkit.errors import ModelError
 from goalkit.tasks import Task
 
 POOLINGS = ("mean", "cls", "encoder")
@@ -29,8 +31,40 @@ class Classifier(nn.Module):
         self.encoder = encoder
         self.tasks = tuple(tasks)
         self.pooling = pooling
+        self.padding_id = 0
         self.heads = nn.ModuleDict({task.name: nn.Linear(encoder.hidden_size, len(task.labels)) for task in tasks})
         self.eval()
+
+    @classmethod
+    def from_transformers(cls, model: nn.Module, *, pooling: str = "mean") -> Self:
+        """Take a transformers model for what it is.
+
+        Args:
+            model: one for sequence classification, which keeps its own pooling and gives the task `label`, or a bare encoder,
+                which gives no task. It stays as it is.
+            pooling: of a bare encoder.
+
+        Raises:
+            ModelError: it is no encoder that transformers made, or its last layer is not a linear classifier of labels.
+            ConfigurationError: it has fewer than two labels, or two of one name.
+        """
+        config: Any = getattr(model, "config", None)
+        if not hasattr(config, "max_position_embeddings"):
+            raise ModelError(
+                f"{type(model).__name__} is not an encoder of transformers: give a BERT-like model, or wrap yours in "
+                "goalkit.backbones.Encoder and goalkit.classifier.Classifier"
+            )
+        head = last_linear(model)
+        twin = copy.deepcopy(model)
+        if head is None:
+            classifier = cls(HuggingFaceEncoder(twin), (), pooling)
+        else:
+            linear = twin.get_submodule(head)
+            labels = tuple(str(config.id2label[number]) for number in range(config.num_labels))
+            classifier = cls(HuggingFaceClassifierEncoder(twin, head), [Task("label", labels)], "encoder")
+            classifier.heads["label"] = linear
+        classifier.padding_id = int(config.pad_token_id or 0)
+        return classifier.eval()
 
     def embedding(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
         """Token ids and mask, int [N, S] with S = `length`, to embeddings, float [N, H]."""

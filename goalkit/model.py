@@ -58,6 +58,7 @@ class GoalModel(Classifier):
         super().__init__(encoder, configuration.tasks, configuration.pooling)
         self.configuration = configuration
         self.tokenizer = tokenizer
+        self.padding_id = tokenizer.padding_id
 
     @classmethod
     def from_backbone(

@@ -21,10 +21,14 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 @attrs.frozen
 class TokenBatch:
-    """Token ids of N texts, padded to S: two int32 arrays [N, S]; the mask is 1 on tokens and 0 on padding."""
+    """Token ids of N texts, padded to S: two int32 arrays [N, S]; the mask is 1 on tokens and 0 on padding.
+
+    `texts` are the N texts themselves, to name them in a report; there may be none.
+    """
 
     input_ids: npt.NDArray[np.int32]
     attention_mask: npt.NDArray[np.int32]
+    texts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -112,7 +116,7 @@ class WordPieceTokenizer:
             framed = [start, *row[: size - 2], end]
             ids[number, : len(framed)] = framed
             mask[number, : len(framed)] = 1
-        return TokenBatch(ids, mask)
+        return TokenBatch(ids, mask, tuple(texts))
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         """Share, 0 to 1, of the pieces of `texts` that the vocabulary does not know."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from goalkit.export.coreml import quiet
 from goalkit.export.runtime.operations import OPERATIONS
-from goalkit.export.runtime.packing import unpack_bits
+from goalkit.export.runtime.packing import pack_bits, unpack_bits
 
 RNG = np.random.default_rng(0)
 
@@ -117,6 +117,7 @@ def test_packed_integers_are_read_back(bits, values):
     stream = sum(value << (bits * place) for place, value in enumerate(values))
     packed = np.frombuffer(stream.to_bytes(-(-bits * len(values) // 8), "little"), np.uint8)
     assert unpack_bits(torch.from_numpy(packed.copy()), bits, len(values)).tolist() == values
+    assert pack_bits(torch.tensor(values, dtype=torch.uint8), bits).tolist() == packed.tolist()
 
 
 def test_palette_of_ios16_with_packed_indices():

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import attrs
 import numpy as np
 
+from goalkit.classifier import Classifier
+from goalkit.compress.palettisation import palettise_weights
 from goalkit.compress.quantisation import quantise_weights
 from goalkit.datasets import Splits
 from goalkit.errors import ConfigurationError
 from goalkit.model import GoalModel
 
-RECIPES: Mapping[str, Callable[[GoalModel], None]] = {"int8": quantise_weights}
+RECIPES: Mapping[str, Callable[[Classifier], None]] = {
+    "int8": quantise_weights,
+    "palette4": partial(palettise_weights, bits=4),
+    "palette6": partial(palettise_weights, bits=6),
+}
 """What a recipe does to a copy of the model, by name."""
 
 
@@ -37,7 +44,11 @@ def _check_recipe(instance: object, attribute: attrs.Attribute[str], value: str)
 
 @attrs.frozen
 class Compressor:
-    """Compresses models by a named recipe: `int8` stores weights as 8-bit integers with a scale a row."""
+    """Compresses models by a named recipe.
+
+    `int8` stores weights as 8-bit integers with a scale a row, `palette4` and `palette6` as 4- or 6-bit indices into a table of
+    values for each matrix.
+    """
 
     recipe: str = attrs.field(validator=_check_recipe)
 

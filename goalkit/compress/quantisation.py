@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from goalkit.errors import ConfigurationError
-from goalkit.model import GoalModel
+from goalkit.classifier import Classifier
+from goalkit.compress.layers import large_layers
 from goalkit.weights import AffineWeight, store_as
-
-SMALLEST = 2048
-"""Matrices with fewer elements stay as they are: there is nothing to gain (coremltools' own threshold)."""
 
 _LARGEST = 127
 
@@ -33,20 +30,8 @@ def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     return torch.round(weight / scale).clamp(-_LARGEST, _LARGEST).to(torch.int8), scale
 
 
-def quantise_weights(model: GoalModel) -> None:
-    """Store the weight of every large linear layer and embedding table of the encoder as 8-bit integers, in place.
-
-    Heads keep full precision: they are small, and the updatable head is seeded from them.
-
-    Raises:
-        ConfigurationError: a weight is not a finite number, or is compressed already.
-    """
-    for name, module in model.encoder.named_modules():
-        if isinstance(module, nn.Linear | nn.Embedding) and module.weight.numel() >= SMALLEST:
-            if nn.utils.parametrize.is_parametrized(module):
-                raise ConfigurationError(f"encoder.{name} is compressed already: compress the original model instead")
-            weight = module.weight.detach()
-            if not torch.isfinite(weight).all():
-                raise ConfigurationError(f"encoder.{name}.weight holds NaN or infinity: train again from a sound model")
-            integers, scale = quantise_rows(weight)
-            store_as(module, "weight", integers, AffineWeight(scale))
+def quantise_weights(model: Classifier) -> None:
+    """Store every large weight of the encoder as 8-bit integers with a scale a row, in place."""
+    for module, weight in large_layers(model):
+        integers, scale = quantise_rows(weight)
+        store_as(module, "weight", integers, AffineWeight(scale))

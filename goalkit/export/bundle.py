@@ -15,6 +15,7 @@ import numpy.typing as npt
 from goalkit.configuration import read_json
 from goalkit.errors import BundleError
 from goalkit.export.card import write_card
+from goalkit.export.checks import program_inputs
 from goalkit.export.hints import Hints
 from goalkit.export.manifest import Manifest
 from goalkit.export.runtime import NeuralNetworkClassifier, RuntimeModel, load_model
@@ -108,8 +109,7 @@ class Bundle:
             `embedding`, float32 [N, H], and for each task `<task>_probabilities`, float32 [N, labels].
         """
         batch = self.tokenizer.encode(texts, self.manifest.sequence_length)
-        inputs = {"input_ids": batch.input_ids[:, None], "attention_mask": batch.attention_mask[:, None]}
-        return self.program.predict_many(inputs)
+        return self.program.predict_many(program_inputs(self.program, batch))
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """What the saved program says about N texts, in their order."""

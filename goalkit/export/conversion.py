@@ -1,90 +1,141 @@
-"""From a traced graph to an ML program, checked against what was asked for."""
+"""From a classifier to an ML program in a package."""
 
 from __future__ import annotations
 
 import tempfile
+import traceback
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 
+from goalkit.classifier import Classifier
 from goalkit.configuration import json_bytes, to_dict
 from goalkit.errors import ExportError
-from goalkit.export.coreml import coremltools, mil_proto, quiet
+from goalkit.export.checks import check_program, measured_ranges
+from goalkit.export.coreml import coremltools, quiet
 from goalkit.export.graph import trace
 from goalkit.export.package import write_package
-from goalkit.export.runtime.values import Blobs, decode
-from goalkit.model import GoalModel
-from goalkit.weights import compressed_weights
+from goalkit.export.runtime.program import PACKAGE_DATA
+from goalkit.export.runtime.ranges import LARGEST_HALF
+from goalkit.tokenization import TokenBatch
 
 SPEC_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9}
 """Deployment targets, and the specification version that each writes (coremltools' table)."""
 
+KNOWN_COREMLTOOLS = ("9.0",)
 
-def convert(model: GoalModel, path: Path, *, length: int, target: str, half: bool) -> None:
-    """Convert `model` for texts of `length` tokens, and write it as the package `path`.
+
+@attrs.frozen(kw_only=True)
+class Shape:
+    """What a program is to be like.
+
+    Args:
+        length: tokens of a text.
+        target: the oldest system.
+        half: compute in half precision.
+        float32_operations: results that stay in float32 all the same, by name.
+        derive_mask: take token ids alone, and find the padding by its id.
+    """
+
+    length: int
+    target: str
+    half: bool
+    float32_operations: Set[str] = frozenset()
+    derive_mask: bool = False
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the program's inputs, each int32 [1, length]."""
+        return ("input_ids",) if self.derive_mask else ("input_ids", "attention_mask")
+
+
+def convert(model: Classifier, path: Path, shape: Shape) -> None:
+    """Convert `model`, and write it as the package `path`.
 
     Raises:
-        ExportError: the converter fails, writes another specification version, or loses a compressed weight.
+        ExportError: the converter fails, writes another specification version, or the program fails a check.
     """
     ct = coremltools()
-    traced = trace(model, length)
-    inputs = [ct.TensorType(name=name, shape=(1, length), dtype=np.int32) for name in ("input_ids", "attention_mask")]
-    names = ["embedding", *(f"{task.name}_probabilities" for task in model.tasks)]
+    traced = trace(model, shape.length, derive_mask=shape.derive_mask)
+    outputs = ["embedding", *(f"{task.name}_probabilities" for task in model.tasks)]
     with tempfile.TemporaryDirectory() as folder:
         try:
             with quiet():
                 converted = ct.convert(
                     traced,
-                    inputs=inputs,
-                    outputs=[ct.TensorType(name=name, dtype=np.float32) for name in names],
+                    inputs=[ct.TensorType(name=name, shape=(1, shape.length), dtype=np.int32) for name in shape.inputs],
+                    outputs=[ct.TensorType(name=name, dtype=np.float32) for name in outputs],
                     convert_to="mlprogram",
-                    minimum_deployment_target=getattr(ct.target, target),
-                    compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
+                    minimum_deployment_target=getattr(ct.target, shape.target),
+                    compute_precision=_precision(ct, shape),
                     skip_model_load=True,
                     package_dir=f"{folder}/converted.mlpackage",
                 )
         except Exception as fault:  # the converter raises whatever its passes stumble over
+            with quiet():
+                traceback.clear_frames(fault.__traceback__)  # they hold the converter's weights and its temporary folder
+            raise ExportError(_explain(ct.__version__, fault)) from fault
+        spec, weights = converted.get_spec(), Path(folder, "converted.mlpackage", PACKAGE_DATA, "weights", "weight.bin")
+        if spec.specificationVersion != SPEC_VERSIONS[shape.target]:
             raise ExportError(
-                f"coremltools {ct.__version__} cannot convert this encoder ({type(fault).__name__}: {fault}): "
-                "install the versions of goalkit's constraints.txt, or give the backbone a simpler graph"
-            ) from fault
-        spec, weights = converted.get_spec(), Path(converted.weights_dir) / "weight.bin"
-        if spec.specificationVersion != SPEC_VERSIONS[target]:
-            raise ExportError(
-                f"{target} needs specification version {SPEC_VERSIONS[target]}, the converter wrote "
+                f"{shape.target} needs specification version {SPEC_VERSIONS[shape.target]}, the converter wrote "
                 f"{spec.specificationVersion}: choose another deployment target"
             )
-        _check_compression(model, spec, weights)
+        check_program(spec, weights.parent.parent, model)
         _describe(spec, model)
         write_package(path, spec, weights)
 
 
-def _check_compression(model: GoalModel, spec: Any, weights: Path) -> None:
-    """Every compressed weight must have arrived as the integers that were decided in torch."""
-    function = spec.mlProgram.functions["main"]
-    blobs, arrived = Blobs(weights.parent.parent), set()
-    for operation in function.block_specializations[function.opset].operations:
-        bound = [binding.value for argument in operation.inputs.values() for binding in argument.arguments]
-        for value in [*operation.attributes.values(), *bound]:
-            if value.type.tensorType.dataType in (mil_proto().INT8, mil_proto().UINT8):
-                integers = decode(value, blobs)
-                assert not isinstance(integers, str)
-                arrived.add(integers.numpy().tobytes())
-    for name, module, _ in compressed_weights(model):
-        integers = module.parametrizations["weight"].original  # type: ignore[index,union-attr]
-        if integers.numpy().tobytes() not in arrived:
-            raise ExportError(f"the converter did not keep the 8-bit integers of {name}: export the uncompressed model instead")
+def large_results(model: Classifier, shape: Shape, calibration: TokenBatch) -> frozenset[str]:
+    """Names of the results that come within a factor of 4 of what half precision holds, on tokenised texts in float32."""
+    with tempfile.TemporaryDirectory() as folder:
+        exact = Path(folder, "exact.mlpackage")
+        convert(model, exact, attrs.evolve(shape, half=False))
+        ranges = measured_ranges(exact, calibration, precision="float32")
+    return frozenset(each.name for each in ranges if each.largest > LARGEST_HALF / 4)
 
 
-def _describe(spec: Any, model: GoalModel) -> None:
+def _precision(ct: Any, shape: Shape) -> Any:
+    if not shape.half:
+        return ct.precision.FLOAT32
+    if not shape.float32_operations:
+        return ct.precision.FLOAT16
+
+    def half(operation: Any) -> bool:
+        """An operation stays in float32 if it makes or takes a number too large for half precision."""
+        taken = [
+            each for value in operation.inputs.values() for each in (value if isinstance(value, list | tuple) else [value])
+        ]
+        names = {each.name for each in [*operation.outputs, *taken] if each is not None}
+        return not names & shape.float32_operations
+
+    return ct.transform.FP16ComputePrecision(op_selector=half)
+
+
+def _explain(version: str, fault: Exception) -> str:
+    advice = "give the backbone a simpler graph"
+    if version not in KNOWN_COREMLTOOLS:
+        advice = f"install coremltools {' or '.join(KNOWN_COREMLTOOLS)} (goalkit's constraints.txt has a tested set)"
+    elif "0-dimensional arrays" in str(fault):
+        advice = (
+            "the graph casts a shape to a number, which needs numpy below 2.4 with this version; keep shapes out of the graph"
+        )
+    reason = " ".join(str(fault).split())
+    return f"coremltools {version} cannot convert this encoder ({type(fault).__name__}: {reason[:300]}): {advice}"
+
+
+def _describe(spec: Any, model: Classifier) -> None:
     """Texts for Xcode, and the tasks for an app, inside the file; nothing that differs from one run to the next."""
     description = spec.description
-    description.metadata.shortDescription = "Classifies short Chinese texts: " + ", ".join(task.name for task in model.tasks)
+    tasks = ", ".join(task.name for task in model.tasks)
+    description.metadata.shortDescription = f"Classifies texts: {tasks}" if tasks else "Embeds texts"
     metadata = description.metadata.userDefined
     metadata.clear()
     metadata["goalkit.tasks"] = json_bytes([to_dict(task) for task in model.tasks]).decode()
-    shorts = {"input_ids": "Token ids, padded with [PAD]", "attention_mask": "1 on tokens, 0 on padding"}
+    shorts = {"input_ids": "Token ids, padded", "attention_mask": "1 on tokens, 0 on padding"}
     shorts["embedding"] = "What enters the heads; feed it to an updatable head"
     shorts |= {f"{task.name}_probabilities": "Probabilities of " + " ".join(task.labels) for task in model.tasks}
     for feature in [*description.input, *description.output]:

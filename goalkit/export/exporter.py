@@ -7,14 +7,18 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import overload
 
 import attrs
+from torch import nn
 
+from goalkit.classifier import Classifier
 from goalkit.configuration import between, one_of, write_json
 from goalkit.errors import ConfigurationError, ExportError
 from goalkit.export.bundle import GOLDEN, HINTS, PACKAGE, TOKENIZER_GOLDEN, VOCABULARY, Bundle
 from goalkit.export.card import write_card
-from goalkit.export.conversion import SPEC_VERSIONS, convert
+from goalkit.export.checks import check_ranges
+from goalkit.export.conversion import SPEC_VERSIONS, Shape, convert, large_results
 from goalkit.export.golden import golden_texts, model_golden, tokenizer_golden
 from goalkit.export.head import UpdatableHead
 from goalkit.export.hints import Hints, default_hints
@@ -22,74 +26,132 @@ from goalkit.export.manifest import Manifest, Origin
 from goalkit.export.package import write_model
 from goalkit.model import GoalModel
 from goalkit.storage import replacing_folder
+from goalkit.tokenization import TokenBatch
 from goalkit.weights import compressed_weights
 
-PRECISIONS = ("float16", "float32")
+PRECISIONS = ("float16", "float32", "mixed")
+
+CALIBRATION_TEXTS = 32
+"""Of the shipped goals, on which every half-precision bundle is executed before it is written."""
 
 
 @attrs.frozen(kw_only=True)
 class CoreMLExporter:
-    """Exports a model as a bundle.
+    """Exports models: a `GoalModel` as a bundle, any other classifier or transformers encoder as a package.
 
     Args:
         sequence_length: tokens that each text is padded or cut to, at least 3. Daily goals have 10 to 50.
         deployment_target: the oldest system that must run it: "iOS16", "iOS17" or "iOS18".
-        precision: "float16", which the Neural Engine needs, or "float32".
+        precision: "float16", which the Neural Engine needs; "float32"; or "mixed", which keeps those operations in float32
+            whose results on calibration texts come near what half precision holds.
+        derive_mask: take token ids alone and find the padding by its id, instead of taking a mask too.
     """
 
     sequence_length: int = attrs.field(default=64, validator=between(3, math.inf))
     deployment_target: str = attrs.field(default="iOS16", validator=one_of(*SPEC_VERSIONS))
     precision: str = attrs.field(default="float16", validator=one_of(*PRECISIONS))
+    derive_mask: bool = False
+
+    @overload
+    def export(  # type: ignore[overload-overlap]  # a GoalModel is a module too, and the first that fits counts
+        self,
+        model: GoalModel,
+        path: str | Path,
+        *,
+        heads: Sequence[UpdatableHead] = (),
+        hints: Hints | None = None,
+        calibration: TokenBatch | None = None,
+    ) -> Bundle: ...
+
+    @overload
+    def export(self, model: nn.Module, path: str | Path, *, calibration: TokenBatch | None = None) -> Path: ...
 
     def export(
-        self, model: GoalModel, path: str | Path, *, heads: Sequence[UpdatableHead] = (), hints: Hints | None = None
-    ) -> Bundle:
-        """Convert `model` and write the bundle, replacing `path` whole or not at all.
+        self,
+        model: nn.Module,
+        path: str | Path,
+        *,
+        heads: Sequence[UpdatableHead] = (),
+        hints: Hints | None = None,
+        calibration: TokenBatch | None = None,
+    ) -> Bundle | Path:
+        """Convert `model` and write it, replacing `path` whole or not at all.
 
         Args:
-            model: the model to ship; compressed weights are carried over as the integers they are.
-            path: the folder to write.
-            heads: updatable heads built from the same model.
+            model: a `GoalModel`, a `Classifier`, or a transformers encoder or sequence classifier; compressed weights are
+                carried over as the integers they are.
+            path: the folder to write: of the bundle for a `GoalModel`, else of the package, ending in `.mlpackage`.
+            heads: updatable heads built from the same `GoalModel`.
             hints: sentences for the app; by default goalkit's own if the model predicts goals' tasks.
+            calibration: texts, tokenised to the sequence length, on which half precision must not overflow and on which
+                "mixed" decides. A `GoalModel` brings the shipped goals for that.
 
         Returns:
-            The bundle, which remembers `model` to measure parity against.
+            The bundle, which remembers the model to measure parity against; or the path of the package.
 
         Raises:
-            ExportError: the model cannot be converted, or is too short for the sequence length.
-            ConfigurationError: hints or heads do not fit the model's tasks.
+            ExportError: the model cannot be converted, is too short for the sequence length, or overflows half precision.
+            ModelError: it is no encoder that goalkit knows.
+            ConfigurationError: hints or heads do not fit the model's tasks, or "mixed" has no calibration texts.
             StorageError: the folder cannot be written.
         """
         path = Path(path)
-        hints = hints or default_hints(model.tasks)
-        self._check(model, heads, hints)
+        classifier = model if isinstance(model, Classifier) else Classifier.from_transformers(model)
+        if self.sequence_length > classifier.encoder.max_length:
+            limit = classifier.encoder.max_length
+            raise ExportError(
+                f"sequence_length is {self.sequence_length}, the encoder has {limit} positions: export a shorter one"
+            )
+        if isinstance(classifier, GoalModel):
+            return self._export_bundle(classifier, path, heads, hints or default_hints(classifier.tasks), calibration)
+        if path.suffix != ".mlpackage":
+            raise ExportError(f"{path} must end in .mlpackage: only a GoalModel, which has a tokenizer, makes a bundle")
         with replacing_folder(path) as folder:
-            half = self.precision == "float16"
-            convert(model, folder / PACKAGE, length=self.sequence_length, target=self.deployment_target, half=half)
+            self._convert(classifier, folder, calibration)
+        return path
+
+    def _export_bundle(
+        self, model: GoalModel, path: Path, heads: Sequence[UpdatableHead], hints: Hints, calibration: TokenBatch | None
+    ) -> Bundle:
+        self._check(model, heads, hints)
+        texts = golden_texts()
+        with replacing_folder(path) as folder:
+            batch = calibration or model.tokenizer.encode(texts[:CALIBRATION_TEXTS], self.sequence_length)
+            self._convert(model, folder / PACKAGE, batch)
             for head in heads:
                 write_model(folder / head.file_name, head.spec)
             (folder / VOCABULARY).write_bytes(model.tokenizer.file_bytes())
             write_json(folder / TOKENIZER_GOLDEN, tokenizer_golden(model.tokenizer, self.sequence_length))
-            write_json(folder / GOLDEN, model_golden(model, golden_texts(), self.sequence_length))
+            write_json(folder / GOLDEN, model_golden(model, texts, self.sequence_length))
             write_json(folder / HINTS, hints.to_dict())
             manifest = self._manifest(model, heads)
             write_card(folder, manifest)
             manifest = manifest.write(folder)
         return Bundle(path, manifest, model)
 
+    def _convert(self, model: Classifier, path: Path, calibration: TokenBatch | None) -> None:
+        shape = Shape(
+            length=self.sequence_length,
+            target=self.deployment_target,
+            half=self.precision != "float32",
+            derive_mask=self.derive_mask,
+        )
+        if self.precision == "mixed":
+            if calibration is None:
+                raise ConfigurationError("precision 'mixed' decides by calibration texts: give them, tokenised")
+            shape = attrs.evolve(shape, float32_operations=large_results(model, shape, calibration))
+        convert(model, path, shape)
+        if shape.half and calibration is not None:
+            check_ranges(path, calibration)
+
     def _check(self, model: GoalModel, heads: Sequence[UpdatableHead], hints: Hints) -> None:
-        if self.sequence_length > model.encoder.max_length:
-            limit = model.encoder.max_length
-            raise ExportError(
-                f"sequence_length is {self.sequence_length}, the encoder has {limit} positions: export a shorter one"
-            )
         hints.check(model.tasks)
         names = [head.task for head in heads]
         if len(set(names)) != len(names) or not set(names) <= {task.name for task in model.tasks}:
             raise ConfigurationError(f"the heads are for {names}: give at most one for each of the model's tasks")
 
     def _manifest(self, model: GoalModel, heads: Sequence[UpdatableHead]) -> Manifest:
-        forms = Counter(f"{storage.kind} int{storage.bits}" for _, _, storage in compressed_weights(model))
+        forms = Counter(f"{storage.bits}-bit {storage.kind}" for _, _, storage in compressed_weights(model))
         libraries = ("goalkit", "torch", "transformers", "tokenizers", "coremltools", "numpy")
         return Manifest(
             tasks=model.tasks,

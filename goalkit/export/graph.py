@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from goalkit.classifier import Classifier
 from goalkit.errors import ExportError
-from goalkit.model import GoalModel
 from goalkit.weights import compressed_weights, restore_float
 
 SMALLEST_EPSILON = 1e-7
@@ -19,21 +19,26 @@ SMALLEST_EPSILON = 1e-7
 
 
 class ExportGraph(nn.Module):
-    """Token ids and mask, int32 [1, S], to the embedding [H] and the probabilities [labels] of each task."""
+    """Token ids and mask, int32 [1, S], to the embedding [H] and the probabilities [labels] of each task.
 
-    def __init__(self, model: GoalModel, length: int) -> None:
+    Without a mask, whatever is not the padding id counts as a token.
+    """
+
+    def __init__(self, model: Classifier, length: int) -> None:
         super().__init__()
         self.model = model
         self.length = length
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> tuple[Tensor, ...]:
         """See the class."""
+        if attention_mask is None:
+            attention_mask = (input_ids != self.model.padding_id).to(torch.int32)
         embedding = self.model.embedding(input_ids, attention_mask, self.length)
         probabilities = [torch.softmax(head(embedding), -1)[0] for head in self.model.heads.values()]
         return (embedding[0], *probabilities)
 
 
-def trace(model: GoalModel, length: int) -> torch.jit.ScriptModule:
+def trace(model: Classifier, length: int, *, derive_mask: bool = False) -> torch.jit.ScriptModule:
     """A copy of `model`, traced for texts of `length` tokens, with its compressed weights marked for coremltools.
 
     Raises:
@@ -43,14 +48,15 @@ def trace(model: GoalModel, length: int) -> torch.jit.ScriptModule:
     for name, tensor in graph.model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ExportError(f"{name} holds NaN or infinity: train again from a sound model; nothing was exported")
-    example = (torch.zeros(1, length, dtype=torch.int32), torch.ones(1, length, dtype=torch.int32))
+    ids, mask = torch.zeros(1, length, dtype=torch.int32), torch.ones(1, length, dtype=torch.int32)
+    example = (ids,) if derive_mask else (ids, mask)
     with quiet_tracing(), torch.no_grad():
         traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
     assert isinstance(traced, torch.jit.ScriptModule)
     return traced
 
 
-def _drawable(model: GoalModel) -> GoalModel:
+def _drawable(model: Classifier) -> Classifier:
     """A copy with float weights everywhere; beside a compressed one lie buffers that name its integers and scales."""
     copy = model.copy().requires_grad_(False)
     for _, module, storage in list(compressed_weights(copy)):

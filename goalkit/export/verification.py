@@ -25,7 +25,7 @@ class Gates:
 
     Args:
         float32_error: largest probability error of a float32 bundle against the exported model.
-        half_psnr: least PSNR, in dB, of the embedding of a half-precision bundle against the exported model.
+        half_psnr: least PSNR, in dB, of the embedding of a half- or mixed-precision bundle against the exported model.
         head_error: largest probability error of a saved head against the torch head, on the same embeddings.
         parity_agreement: least share of texts on which bundle and exported model choose the same label.
         fidelity_agreement: the same against the reference model.
@@ -138,7 +138,7 @@ def failed_gates(report: VerificationReport, gates: Gates, *, compared_texts: in
             failures.append(
                 _failure("parity", each, f"largest error {each.largest_error:.2e} is above {gates.float32_error:.0e}")
             )
-        if report.precision == "float16" and each.agreement is None and each.psnr < gates.half_psnr:
+        if report.precision != "float32" and each.agreement is None and each.psnr < gates.half_psnr:
             failures.append(_failure("parity", each, f"PSNR {each.psnr:.1f} dB is below {gates.half_psnr:.0f} dB"))
     for kind, comparisons, bar, count in (
         ("parity", report.parity, gates.parity_agreement, compared_texts),

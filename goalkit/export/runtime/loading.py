@@ -56,7 +56,7 @@ def _load(spec: Any, model_path: Path, precision: str, function: str | None) -> 
 
 def read_spec(path: Path) -> Any:
     """The protobuf message of a saved model. Raises RuntimeModelError if it is missing or damaged."""
-    file = path / PACKAGE_DATA / "model.mlmodel" if path.suffix == ".mlpackage" else path
+    file = path / PACKAGE_DATA / "model.mlmodel" if path.is_dir() else path
     from google.protobuf.message import DecodeError
 
     try:

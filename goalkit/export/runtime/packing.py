@@ -27,3 +27,9 @@ def unpack_array(packed: npt.NDArray[np.uint8], bits: int, count: int) -> npt.ND
     flags = np.unpackbits(packed, bitorder="little")[: bits * count].reshape(count, bits)
     values: npt.NDArray[np.uint8] = np.packbits(flags, axis=1, bitorder="little")[:, 0]
     return values
+
+
+def pack_bits(values: Tensor, bits: int) -> Tensor:
+    """The reverse of `unpack_bits`: uint8 [count] into bytes."""
+    flags = np.unpackbits(values.numpy()[:, None], axis=1, count=bits, bitorder="little")
+    return torch.from_numpy(np.packbits(flags, bitorder="little"))

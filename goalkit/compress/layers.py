@@ -1,0 +1,33 @@
+"""Which layers are worth compressing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from goalkit.classifier import Classifier
+from goalkit.errors import ConfigurationError
+
+SMALLEST = 2048
+"""Matrices with fewer elements stay as they are: there is nothing to gain (coremltools' own threshold)."""
+
+
+def large_layers(model: Classifier) -> Iterator[tuple[nn.Module, Tensor]]:
+    """The linear layers and embedding tables of the encoder that are large, each with its weight, float32 [rows, columns].
+
+    Heads are left out: they are small, and the updatable head is seeded from them.
+
+    Raises:
+        ConfigurationError: a weight is not a finite number, or is compressed already.
+    """
+    for name, module in list(model.encoder.named_modules()):
+        if isinstance(module, nn.Linear | nn.Embedding) and module.weight.numel() >= SMALLEST:
+            if parametrize.is_parametrized(module):
+                raise ConfigurationError(f"encoder.{name} is compressed already: compress the original model instead")
+            weight = module.weight.detach()
+            if not torch.isfinite(weight).all():
+                raise ConfigurationError(f"encoder.{name}.weight holds NaN or infinity: train again from a sound model")
+            yield module, weight

@@ -1,0 +1,54 @@
+"""Palettisation: weights as small indices into a table of the values that serve a matrix best."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from goalkit.classifier import Classifier
+from goalkit.compress.layers import large_layers
+from goalkit.weights import PaletteWeight, store_as
+
+ROUNDS = 30
+
+
+def fit_palette(weight: Tensor, bits: int) -> Tensor:
+    """The table of 2^bits values with the least square error: k-means in one dimension (Lloyd, 1982).
+
+    In one dimension clusters are intervals of the sorted numbers, so that each round is a few sums of intervals.
+
+    Args:
+        weight: float32, finite.
+        bits: of an index.
+
+    Returns:
+        Float32 [2^bits], increasing, each representable in half precision, as a Core ML package in half precision holds it.
+    """
+    numbers = np.sort(weight.numpy(), axis=None).astype(np.float64)
+    sums = np.concatenate([[0.0], np.cumsum(numbers)])
+    values = np.quantile(numbers, (np.arange(2**bits) + 0.5) / 2**bits)
+    for _ in range(ROUNDS):
+        edges = np.concatenate([[0], np.searchsorted(numbers, (values[1:] + values[:-1]) / 2), [len(numbers)]])
+        counts = np.diff(edges)
+        means = np.diff(sums[edges]) / np.maximum(counts, 1)
+        moved = np.where(counts > 0, means, values)
+        if np.array_equal(moved, values):
+            break
+        values = moved
+    halves = np.unique(values.astype(np.float16).astype(np.float32))
+    spare = halves[-1] + np.arange(1, 2**bits - len(halves) + 1, dtype=np.float32)  # unused, but the size is fixed
+    return torch.from_numpy(np.concatenate([halves, spare]))
+
+
+def nearest(weight: Tensor, palette: Tensor) -> Tensor:
+    """Where in an increasing table the value nearest to each weight stands, uint8."""
+    middles = (palette[1:] + palette[:-1]) / 2
+    return torch.bucketize(weight, middles).to(torch.uint8)
+
+
+def palettise_weights(model: Classifier, bits: int) -> None:
+    """Store every large weight of the encoder as indices of `bits` bits into a table of its own, in place."""
+    for module, weight in large_layers(model):
+        palette = fit_palette(weight, bits)
+        store_as(module, "weight", nearest(weight, palette), PaletteWeight(palette))

@@ -1,0 +1,98 @@
+"""What can silently go wrong in a conversion, looked for in the converted program itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from goalkit.classifier import Classifier
+from goalkit.errors import ExportError
+from goalkit.export.runtime import MLProgram, OperationRange, load_model, operation_ranges
+from goalkit.export.runtime.packing import pack_bits
+from goalkit.export.runtime.values import Blobs, decode
+from goalkit.tokenization import TokenBatch
+from goalkit.weights import compressed_weights
+
+
+def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
+    """Refuse a program with a constant or an epsilon that its number type cannot hold, or without a compressed weight.
+
+    Args:
+        spec: the program's protobuf message.
+        model_path: the folder of its weights.
+        model: what it was converted from.
+
+    Raises:
+        ExportError: what is wrong, by name.
+    """
+    arrived: set[bytes] = set()
+    for owner, parameter, value in _constants(spec, Blobs(model_path)):
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise ExportError(
+                f"the constant {owner} is beyond what its number type holds: use a smaller one in the graph "
+                "(goalkit masks with -1e4), or export with precision='float32'"
+            )
+        if parameter == "epsilon" and float(value) <= 0:
+            raise ExportError(f"the epsilon of {owner} is zero in half precision: use 1e-7 or more, or precision='float32'")
+        if value.dtype in (torch.int8, torch.uint8):
+            arrived.add(value.numpy().tobytes())
+    for name, module, storage in compressed_weights(model):
+        integers: Any = module.parametrizations["weight"].original  # type: ignore[index,union-attr]
+        packed = pack_bits(integers.flatten(), storage.bits) if storage.bits < 8 else integers
+        if not {integers.numpy().tobytes(), packed.numpy().tobytes()} & arrived:
+            raise ExportError(f"the converter did not keep the integers of {name}: export the uncompressed model instead")
+
+
+def check_ranges(package: Path, batch: TokenBatch) -> None:
+    """Execute a package on tokenised texts, and refuse it if half precision overflows or a result is not a number.
+
+    Raises:
+        ExportError: the operation where it begins, and the text.
+    """
+    for each in measured_ranges(package, batch, precision="declared"):
+        if each.overflows or each.not_a_number:
+            what = "overflows" if each.overflows else "is not a number"
+            raise ExportError(
+                f"in half precision the result of {each.kind} (of {each.name}) {what} on {each.example!r}: "
+                "export with precision='mixed', which keeps such operations in float32"
+            )
+
+
+def measured_ranges(package: Path, batch: TokenBatch, *, precision: str) -> tuple[OperationRange, ...]:
+    """How large the results of a package's operations get on tokenised texts."""
+    program = load_model(package, precision=precision)
+    assert isinstance(program, MLProgram)
+    examples = batch.texts or [f"text {number}" for number in range(1, len(batch) + 1)]
+    return operation_ranges(program, program_inputs(program, batch), examples)
+
+
+def program_inputs(program: Any, batch: TokenBatch) -> dict[str, Any]:
+    """N tokenised texts as the inputs of a program with fixed shapes [1, S], with or without a mask."""
+    arrays = {"input_ids": batch.input_ids[:, None], "attention_mask": batch.attention_mask[:, None]}
+    return {name: arrays[name] for name in program.inputs}
+
+
+def _constants(spec: Any, blobs: Blobs) -> Iterator[tuple[str, str, Tensor]]:
+    """Every constant tensor of the program: the operation it belongs to, the parameter it is, and the value."""
+    for program in spec.mlProgram.functions.values():
+        operations = program.block_specializations[program.opset].operations
+        consumers = {
+            binding.name: parameter
+            for each in operations
+            for parameter, argument in each.inputs.items()
+            for binding in argument.arguments
+        }
+        for each in operations:
+            values = dict(each.attributes)
+            values |= {name: argument.arguments[0].value for name, argument in each.inputs.items() if argument.arguments}
+            for parameter, value in values.items():
+                if value.WhichOneof("value") is None:
+                    continue
+                decoded = decode(value, blobs)
+                if isinstance(decoded, Tensor):
+                    name = each.outputs[0].name
+                    yield name, consumers.get(name, "") if each.type == "const" else parameter, decoded
