@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from goalkit.export.exporter import CoreMLExporter
     from goalkit.export.head import UpdatableHead, UpdatableHeadBuilder
     from goalkit.export.hints import Hints
+    from goalkit.export.rescaling import rescale_for_half_precision
     from goalkit.export.runtime import load_model
     from goalkit.export.verification import Gates, VerificationReport
 
@@ -25,6 +26,7 @@ _HOMES = {
     "UpdatableHeadBuilder": "head",
     "VerificationReport": "verification",
     "load_model": "runtime",
+    "rescale_for_half_precision": "rescaling",
 }
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "UpdatableHeadBuilder",
     "VerificationReport",
     "load_model",
+    "rescale_for_half_precision",
 ]
 
 

@@ -58,7 +58,8 @@ def check_ranges(package: Path, batch: TokenBatch) -> None:
             what = "overflows" if each.overflows else "is not a number"
             raise ExportError(
                 f"in half precision the result of {each.kind} (of {each.name}) {what} on {each.example!r}: "
-                "export with precision='mixed', which keeps such operations in float32"
+                "export with precision='mixed', which keeps such operations in float32, or rescale a MobileBERT first "
+                "(goalkit.export.rescale_for_half_precision)"
             )
 
 

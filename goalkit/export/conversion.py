@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import traceback
 from collections.abc import Set
@@ -109,10 +110,16 @@ def _precision(ct: Any, shape: Shape) -> Any:
         taken = [
             each for value in operation.inputs.values() for each in (value if isinstance(value, list | tuple) else [value])
         ]
-        names = {each.name for each in [*operation.outputs, *taken] if each is not None}
+        names = {_saved_name(each.name) for each in [*operation.outputs, *taken] if each is not None}
         return not names & shape.float32_operations
 
     return ct.transform.FP16ComputePrecision(op_selector=half)
+
+
+def _saved_name(name: str) -> str:
+    """What a value of the converter is called in the file: names there are identifiers, and casts are put in only later."""
+    identifier = re.sub(r"\W", "_", name.removesuffix("_cast_fp16_to_fp32"), flags=re.ASCII)
+    return f"var_{identifier}" if identifier[:1].isdigit() else identifier
 
 
 def _explain(version: str, fault: Exception) -> str:

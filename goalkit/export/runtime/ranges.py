@@ -25,7 +25,7 @@ class OperationRange:
         kind: the operation, such as `linear`.
         largest: the largest magnitude (infinite after an overflow).
         example: the example (text) with that magnitude, or with the trouble, if there is any.
-        overflows: whether a number is infinite, or beyond half precision where the result is declared in it.
+        overflows: whether a number is infinite. A result rounded to half precision is so from 65,520 on.
         underflows: whether all of an example's numbers are too small for half precision though not zero before rounding.
         not_a_number: whether a result is NaN.
     """
@@ -92,7 +92,7 @@ def _summary(numbers: Tensor) -> Tensor:
 def _range(name: str, kind: str, found: npt.NDArray[np.float32], examples: Sequence[str]) -> OperationRange:
     largest, infinite, missing, nonzero = found.T
     magnitude = np.where(infinite > 0, np.inf, largest)
-    overflows = magnitude > LARGEST_HALF
+    overflows = infinite > 0
     underflows = (nonzero > 0) & (magnitude < SMALLEST_HALF)
     trouble = overflows | underflows | (missing > 0)
     shown = int(trouble.argmax() if trouble.any() else magnitude.argmax())

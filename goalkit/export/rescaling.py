@@ -1,0 +1,113 @@
+"""Making MobileBERT fit half precision, exactly.
+
+MobileBERT has no layer normalisation: each layer adds to a residual stream that nothing holds down, until half precision
+overflows. But the stream is only ever read by linear layers, so it can be carried at another power of two: what writes to it
+is multiplied, what reads it is divided, and not a bit of any significand changes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from goalkit.classifier import Classifier
+from goalkit.errors import ExportError
+from goalkit.export.runtime.ranges import LARGEST_HALF
+from goalkit.tokenization import TokenBatch
+
+Model = TypeVar("Model", bound=Classifier)
+
+HEADROOM = 16.0
+"""How far below the largest half-precision number the stream is brought, for texts larger than those measured."""
+
+
+def rescale_for_half_precision(model: Model, texts: TokenBatch) -> Model:
+    """A copy of a MobileBERT classifier whose residual stream stays within half precision on `texts`.
+
+    Probabilities are the same to the last bit but for subnormal numbers. If the embedding is the stream itself it changes by
+    a power of two, and the heads by its inverse: build updatable heads from the copy.
+
+    Raises:
+        ExportError: the encoder is no MobileBERT without normalisation; export others with precision="mixed".
+    """
+    copy = model.copy()
+    mobilebert = _mobilebert(copy)
+    largest = stream_magnitude(copy, texts)
+    power = min(0, math.floor(math.log2(LARGEST_HALF / HEADROOM / largest))) if largest > 0 else 0
+    with torch.no_grad():
+        scale_stream(copy, mobilebert, 2.0**power)
+    return copy
+
+
+@torch.no_grad()
+def stream_magnitude(model: Classifier, texts: TokenBatch) -> float:
+    """The largest magnitude in the residual stream of a MobileBERT on tokenised texts, in float32."""
+    mobilebert = _mobilebert(model)
+    largest = [0.0]
+
+    def watch(module: nn.Module, arguments: Any, result: Tensor) -> None:
+        largest.append(float(result.abs().max()))
+
+    layers = mobilebert.encoder.layer
+    watched = [mobilebert.embeddings, *layers, *(layer.output.bottleneck.dense for layer in layers)]
+    handles = [module.register_forward_hook(watch) for module in watched]
+    try:
+        ids, mask = torch.from_numpy(texts.input_ids), torch.from_numpy(texts.attention_mask)
+        model.embedding(ids, mask, ids.shape[1])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return max(largest)
+
+
+def scale_stream(model: Classifier, mobilebert: Any, factor: float) -> None:
+    """Carry the residual stream of `mobilebert`, the encoder of `model`, at `factor` times its size, in place.
+
+    Args:
+        model: the classifier.
+        mobilebert: the transformers MobileBertModel inside it.
+        factor: a power of two.
+    """
+    config, embeddings = mobilebert.config, mobilebert.embeddings
+    written: list[nn.Parameter] = [
+        embeddings.position_embeddings.weight,
+        embeddings.token_type_embeddings.weight,
+        embeddings.LayerNorm.bias,
+    ]
+    if embeddings.trigram_input or embeddings.embedding_size != embeddings.hidden_size:
+        written += embeddings.embedding_transformation.parameters()
+    else:
+        written.append(embeddings.word_embeddings.weight)
+    read: list[nn.Parameter] = []
+    for layer in mobilebert.encoder.layer:
+        written += [*layer.output.bottleneck.dense.parameters(), layer.output.bottleneck.LayerNorm.bias]
+        read.append(layer.bottleneck.input.dense.weight)
+        attention = layer.attention.self
+        if config.use_bottleneck_attention:
+            continue
+        read.append(attention.value.weight)
+        if config.key_query_shared_bottleneck:
+            read.append(layer.bottleneck.attention.dense.weight)
+        else:
+            read += [attention.query.weight, attention.key.weight]
+    pooler = getattr(mobilebert, "pooler", None)
+    if pooler is not None and pooler.do_activate:
+        read.append(pooler.dense.weight)
+    else:
+        read += [head.weight for head in model.heads.values()]  # type: ignore[misc]
+    for parameter in written:
+        parameter.mul_(factor)
+    for parameter in read:
+        parameter.div_(factor)
+
+
+def _mobilebert(model: Classifier) -> Any:
+    inner: Any = getattr(model.encoder, "model", None)
+    found = getattr(inner, "mobilebert", inner)
+    config: Any = getattr(found, "config", None)
+    if getattr(config, "model_type", "") == "mobilebert" and config.normalization_type == "no_norm" and config.use_bottleneck:
+        return found
+    raise ExportError("only a MobileBERT without normalisation has a stream to rescale: export with precision='mixed'")

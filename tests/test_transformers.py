@@ -1,0 +1,227 @@
+"""Exporting what transformers made, of every architecture the exporter knows, against transformers' own forward."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+from goalkit.classifier import Classifier
+from goalkit.compress.palettisation import palettise_weights
+from goalkit.errors import ConfigurationError, ExportError, ModelError
+from goalkit.export import CoreMLExporter, load_model, rescale_for_half_precision
+from goalkit.export.checks import check_program, program_inputs
+from goalkit.export.rescaling import scale_stream, stream_magnitude
+from goalkit.export.runtime.loading import read_spec
+from goalkit.export.runtime.program import PACKAGE_DATA
+from goalkit.tokenization import TokenBatch
+
+SIZES = {
+    "bert": {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128},
+    "roberta": {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128},
+    "electra": {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128, "embedding_size": 32},
+    "albert": {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128, "embedding_size": 32},
+    "distilbert": {"dim": 64, "n_heads": 4, "hidden_dim": 128},
+    "mobilebert": {
+        "hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 64,
+        "intra_bottleneck_size": 32, "embedding_size": 32, "true_hidden_size": 32,
+    },
+}  # fmt: skip
+LENGTHS = (3, 5, 9, 14, 20, 24)
+
+
+def make(architecture, factory=AutoModelForSequenceClassification, **settings):
+    layers = "n_layers" if architecture == "distilbert" else "num_hidden_layers"
+    config = AutoConfig.for_model(architecture, vocab_size=200, num_labels=3, **{layers: 2}, **SIZES[architecture], **settings)
+    torch.manual_seed(0)
+    model = factory.from_config(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(3)  # random weights are so small that every text looks alike
+    return model
+
+
+@pytest.fixture(scope="module")
+def batch():
+    generator = np.random.default_rng(0)
+    ids = generator.integers(5, 200, (len(LENGTHS), 24)).astype(np.int32)
+    mask = (np.arange(24) < np.array(LENGTHS)[:, None]).astype(np.int32)
+    return TokenBatch(ids, mask)
+
+
+def padded(batch, model):
+    """The batch with the padding id that the model expects."""
+    return TokenBatch(
+        np.where(batch.attention_mask == 1, batch.input_ids, model.config.pad_token_id or 0), batch.attention_mask
+    )
+
+
+def run(path, batch):
+    program = load_model(path)
+    return program.predict_many(program_inputs(program, batch))
+
+
+@torch.no_grad()
+def expected(model, batch):
+    return model(torch.from_numpy(batch.input_ids), attention_mask=torch.from_numpy(batch.attention_mask))
+
+
+@pytest.mark.parametrize("architecture", SIZES)
+def test_sequence_classifier_gives_its_own_probabilities(architecture, batch, tmp_path):
+    model = make(architecture)
+    batch = padded(batch, model)
+    path = CoreMLExporter(sequence_length=24, precision="float32", derive_mask=True).export(model, tmp_path / "model.mlpackage")
+    found = run(path, batch)["label_probabilities"]
+    truth = torch.softmax(expected(model, batch).logits, -1).numpy()
+    assert np.ptp(truth, axis=0).max() > 1e-3, "texts must differ for this to say anything"
+    np.testing.assert_allclose(found, truth, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", SIZES)
+def test_bare_encoder_in_half_precision_gives_its_own_embedding(architecture, batch, tmp_path):
+    model = make(architecture, AutoModel)
+    batch = padded(batch, model)
+    path = CoreMLExporter(sequence_length=24).export(model, tmp_path / "model.mlpackage", calibration=batch)
+    states, weights = expected(model, batch).last_hidden_state, torch.from_numpy(batch.attention_mask)[..., None].float()
+    truth = ((states * weights).sum(1) / weights.sum(1)).numpy()
+    error = run(path, batch)["embedding"] - truth
+    assert 20 * np.log10(np.abs(truth).max() / np.sqrt(np.mean(error**2))) > 50
+
+
+def test_given_model_stays_as_it_is_and_labels_are_in_the_file(batch, tmp_path):
+    model = make("bert", id2label={0: "好", 1: "中", 2: "差"})
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    path = CoreMLExporter(sequence_length=24).export(model, tmp_path / "model.mlpackage")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert '"好"' in read_spec(path).description.metadata.userDefined["goalkit.tasks"]
+
+
+def test_palettised_encoder_carries_its_indices(batch, tmp_path):
+    for target in ("iOS16", "iOS18"):
+        classifier = Classifier.from_transformers(make("bert"))
+        palettise_weights(classifier, bits=4)
+        exporter = CoreMLExporter(sequence_length=24, precision="float32", deployment_target=target)
+        found = run(exporter.export(classifier, tmp_path / f"{target}.mlpackage"), batch)["embedding"]
+        ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
+        with torch.no_grad():
+            truth = classifier.embedding(ids, mask, 24).numpy()
+        np.testing.assert_allclose(found, truth, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def overflowing():
+    """A MobileBERT whose stream was scaled up by 2^22: the same function, beyond half precision."""
+    plain = Classifier.from_transformers(make("mobilebert"))
+    large = plain.copy()
+    with torch.no_grad():
+        scale_stream(large, large.encoder.model.mobilebert, 2.0**22)
+    return plain, large
+
+
+def probabilities(classifier, batch):
+    ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
+    with torch.no_grad():
+        return torch.softmax(classifier(ids, mask, 24)["label"], -1).numpy()
+
+
+def test_mobilebert_beyond_half_precision_is_shown_refused_and_mended(overflowing, batch, tmp_path):
+    plain, large = overflowing
+    truth = probabilities(plain, batch)
+    np.testing.assert_array_equal(probabilities(large, batch), truth)
+    assert stream_magnitude(large, batch) > 1e6
+
+    exporter = CoreMLExporter(sequence_length=24)
+    broken = run(exporter.export(large, tmp_path / "broken.mlpackage"), batch)
+    assert not np.isfinite(broken["embedding"]).all(), "plain half precision must fail for the rest to mean anything"
+    with pytest.raises(ExportError, match=r"in half precision the result of \w+ \(of .*\) overflows on 'text \d'"):
+        exporter.export(large, tmp_path / "refused.mlpackage", calibration=batch)
+    assert not (tmp_path / "refused.mlpackage").exists()
+
+    mended = rescale_for_half_precision(large, batch)
+    np.testing.assert_array_equal(probabilities(mended, batch), truth)
+    assert stream_magnitude(mended, batch) < 65504 / 8
+    found = run(exporter.export(mended, tmp_path / "mended.mlpackage", calibration=batch), batch)
+    np.testing.assert_allclose(found["label_probabilities"], truth, atol=3e-3)
+
+
+def test_mixed_precision_keeps_large_results_in_float32(overflowing, batch, tmp_path):
+    plain, large = overflowing
+    exporter = CoreMLExporter(sequence_length=24, precision="mixed")
+    with pytest.raises(ConfigurationError, match="'mixed' decides by calibration texts"):
+        exporter.export(large, tmp_path / "model.mlpackage")
+    found = run(exporter.export(large, tmp_path / "model.mlpackage", calibration=batch), batch)
+    np.testing.assert_allclose(found["label_probabilities"], probabilities(plain, batch), atol=3e-3)
+    small = CoreMLExporter(sequence_length=24).export(plain, tmp_path / "half.mlpackage")
+    same = exporter.export(plain, tmp_path / "same.mlpackage", calibration=batch)
+    weights = "Data/com.apple.CoreML/weights/weight.bin"
+    assert (same / weights).stat().st_size == (small / weights).stat().st_size, "nothing large, nothing kept in float32"
+
+
+def test_only_mobilebert_is_rescaled(batch):
+    with pytest.raises(ExportError, match="only a MobileBERT without normalisation"):
+        rescale_for_half_precision(Classifier.from_transformers(make("bert")), batch)
+
+
+def test_what_cannot_be_exported_is_told(batch, tmp_path):
+    exporter = CoreMLExporter(sequence_length=24)
+    with pytest.raises(ModelError, match="Linear is not an encoder of transformers"):
+        exporter.export(nn.Linear(2, 2), tmp_path / "model.mlpackage")
+    with pytest.raises(ExportError, match=r"must end in .mlpackage: only a GoalModel"):
+        exporter.export(make("bert"), tmp_path / "bundle")
+    with pytest.raises(ExportError, match="sequence_length is 520, the encoder has 512 positions"):
+        CoreMLExporter(sequence_length=520).export(make("bert"), tmp_path / "model.mlpackage")
+    with pytest.raises(ExportError, match="sequence_length is 512, the encoder has 510 positions"):
+        CoreMLExporter(sequence_length=512).export(make("roberta"), tmp_path / "model.mlpackage")
+    with pytest.raises(ConfigurationError, match="empty or repeated labels"):
+        exporter.export(make("bert", id2label={0: "一", 1: "一", 2: "二"}), tmp_path / "model.mlpackage")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Wild(nn.Module):
+    """A graph with the largest negative number as its mask, as transformers builds it."""
+
+    hidden_size, max_length = 8, 64
+
+    def forward(self, input_ids, attention_mask, length):
+        mask = (1 - attention_mask).unsqueeze(-1) * torch.finfo(torch.float32).min
+        return functional.layer_norm(input_ids.unsqueeze(-1).float() * torch.arange(8.0) + mask, [8])
+
+
+def test_constant_beyond_half_precision_is_refused_by_name(tmp_path):
+    classifier = Classifier(Wild(), (), "mean")
+    with pytest.raises(ExportError, match=r"the constant \w+ is beyond what its number type holds"):
+        CoreMLExporter(sequence_length=8).export(classifier, tmp_path / "model.mlpackage")
+    assert list(tmp_path.iterdir()) == []
+    CoreMLExporter(sequence_length=8, precision="float32").export(classifier, tmp_path / "model.mlpackage")
+
+
+@pytest.fixture
+def converted(tmp_path):
+    """A sound program, to be damaged as a converter of another version might."""
+    classifier = Classifier.from_transformers(make("bert"))
+    palettise_weights(classifier, bits=4)
+    path = CoreMLExporter(sequence_length=24).export(classifier, tmp_path / "model.mlpackage")
+    spec = read_spec(path)
+    function = spec.mlProgram.functions["main"]
+    return classifier, spec, path / PACKAGE_DATA, function.block_specializations[function.opset].operations
+
+
+def test_epsilon_that_became_zero_is_refused_by_name(converted):
+    classifier, spec, weights, operations = converted
+    check_program(spec, weights, classifier)
+    epsilon = next(each for each in operations if each.type == "layer_norm").inputs["epsilon"].arguments[0].name
+    constant = next(each for each in operations if each.outputs[0].name == epsilon)
+    constant.attributes["val"].immediateValue.tensor.bytes.values = b"\0\0"
+    with pytest.raises(ExportError, match=f"the epsilon of {epsilon} is zero in half precision"):
+        check_program(spec, weights, classifier)
+
+
+def test_weight_that_was_not_kept_compressed_is_refused_by_name(converted):
+    classifier, spec, weights, _ = converted
+    module = classifier.encoder.model.bert.encoder.layer[1].output.dense
+    with torch.no_grad():
+        module.parametrizations["weight"].original[0, 0] ^= 1
+    with pytest.raises(ExportError, match=r"did not keep the integers of encoder.model.bert.encoder.layer.1.output.dense"):
+        check_program(spec, weights, classifier)
