@@ -22,7 +22,9 @@ def measure(data: Path) -> dict[str, Any]:
     start = time.perf_counter()
     run = TRAINER.fit(model, splits)
     seconds = time.perf_counter() - start
-    small = Compressor.from_recipe("int8").compress(run.model, splits).model
+    int8, palette6, palette4 = (
+        Compressor.from_recipe(recipe).compress(run.model).model for recipe in ("int8", "palette6", "palette4")
+    )
     texts, labels = splits.test.texts, splits.test.labels
     results: dict[str, Any] = {
         "rows": [len(splits.train), len(splits.validation), len(splits.test)],
@@ -31,7 +33,13 @@ def measure(data: Path) -> dict[str, Any]:
         "trainer": repr(TRAINER),
         "training_seconds": round(seconds),
     }
-    exports = {"FP32": ("float32", run.model), "FP16": ("float16", run.model), "FP16, INT8 weights": ("float16", small)}
+    exports = {
+        "FP32": ("float32", run.model),
+        "FP16": ("float16", run.model),
+        "FP16, INT8 weights": ("float16", int8),
+        "FP16, 6-bit palettes": ("float16", palette6),
+        "FP16, 4-bit palettes": ("float16", palette4),
+    }
     with tempfile.TemporaryDirectory() as folder:
         for name, (precision, exported) in exports.items():
             head = UpdatableHeadBuilder(task="topic").build(exported)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from goalkit.errors import RuntimeModelError, UnsupportedOperationError
 from goalkit.export.runtime.interface import Arrays, RuntimeModel
-from goalkit.export.runtime.operations import OPERATIONS
+from goalkit.export.runtime.operations import KEEPING, OPERATIONS
 from goalkit.export.runtime.values import Blobs, Value, decode, is_half
 
 PACKAGE_DATA = Path("Data", "com.apple.CoreML")
@@ -62,7 +62,7 @@ class MLProgram(RuntimeModel):
         """Evaluate constants, once, and bind them; what is left is the work of each prediction."""
         steps: list[Step] = []
         for each in operations:
-            outputs = tuple((output.name, self._rounds(output.type)) for output in each.outputs)
+            outputs = tuple((output.name, self._rounds(each.type, output.type)) for output in each.outputs)
             if each.type == "const":
                 self._constants[outputs[0][0]] = decode(each.attributes["val"], blobs)
                 continue
@@ -73,8 +73,10 @@ class MLProgram(RuntimeModel):
                 self._constants.update(run_step(step, {}))
         return _with_lifetimes(steps, self._results)
 
-    def _rounds(self, value_type: Any) -> bool:
-        return self._precision == "float16" or (self._precision == "declared" and is_half(value_type))
+    def _rounds(self, kind: str, value_type: Any) -> bool:
+        if self._precision == "declared":
+            return is_half(value_type) and kind not in KEEPING
+        return self._precision == "float16"
 
     def _bind(self, each: Any, outputs: tuple[tuple[str, bool], ...], blobs: Blobs) -> Step:
         if each.type not in OPERATIONS:
@@ -128,6 +130,8 @@ class MLProgram(RuntimeModel):
             return {**{name: known[name] for name in self._results}, **observed}
 
         with torch.inference_mode():
+            if all(len(tensor) == 1 for tensor in inputs.values()):  # a single one needs none of the machinery of a batch
+                return {name: tensor[None] for name, tensor in example({key: each[0] for key, each in inputs.items()}).items()}
             results: dict[str, Tensor] = torch.func.vmap(example)(inputs)
         return results
 

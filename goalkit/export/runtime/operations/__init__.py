@@ -6,6 +6,6 @@ precision; the program rounds results. To add an operation, add a function to th
 """
 
 from goalkit.export.runtime.operations import decompression, elementwise, layers, shaping
-from goalkit.export.runtime.operations.registry import OPERATIONS
+from goalkit.export.runtime.operations.registry import KEEPING, OPERATIONS
 
-__all__ = ["OPERATIONS", "decompression", "elementwise", "layers", "shaping"]
+__all__ = ["KEEPING", "OPERATIONS", "decompression", "elementwise", "layers", "shaping"]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from goalkit.export.runtime.operations.registry import OPERATIONS, dtype_named, numbers, operation
+from goalkit.export.runtime.operations.registry import KEEPING, OPERATIONS, dtype_named, keeping, numbers, operation
 
 for _name, _binary in {
     "add": torch.add,
@@ -66,6 +66,8 @@ for _name, _reduction in {
         x, list(range(x.ndim)) if axes is None else numbers(axes), keepdim=bool(keep_dims)
     )
 
+KEEPING.update(("abs", "identity", "maximum", "minimum", "reduce_max", "reduce_min", "relu"))
+
 
 def _product(x: Tensor, axes: list[int], keepdim: bool) -> Tensor:
     for axis in sorted((axis % x.ndim for axis in axes), reverse=True):
@@ -123,7 +125,7 @@ def cast(x: Tensor, dtype: str) -> Tensor:
     return x.to(dtype_named(dtype))
 
 
-@operation
+@keeping
 def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """`a` where `cond`, else `b`."""
     return torch.where(cond, a, b)

@@ -14,6 +14,9 @@ F = TypeVar("F", bound=Operation)
 OPERATIONS: dict[str, Operation] = {}
 """Each operation by its MIL name. It takes keyword arguments and returns a tensor, or a tuple if it has several outputs."""
 
+KEEPING: set[str] = set()
+"""Operations whose results hold only numbers that were put in, so that they need no rounding."""
+
 DTYPES = {
     "fp16": torch.float32,  # the program rounds every result that is declared in half precision
     "fp32": torch.float32,
@@ -31,6 +34,12 @@ def operation(function: F) -> F:
     """Register a function under its own name."""
     OPERATIONS[function.__name__] = function
     return function
+
+
+def keeping(function: F) -> F:
+    """Register a function that only moves or chooses numbers."""
+    KEEPING.add(function.__name__)
+    return operation(function)
 
 
 def numbers(value: Tensor) -> list[int]:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from goalkit.export.runtime.operations.registry import numbers, operation
+from goalkit.export.runtime.operations.registry import keeping, numbers, operation
 
 
-@operation
+@keeping
 def gather(
     x: Tensor,
     indices: Tensor,
@@ -25,27 +25,27 @@ def gather(
     return x[(slice(None),) * (int(axis) % x.ndim) + (indices.long(),)]
 
 
-@operation
+@keeping
 def gather_along_axis(x: Tensor, indices: Tensor, axis: Tensor | int = 0, validate_indices: Tensor | bool = False) -> Tensor:
     """Numbers of `x` along `axis`, at `indices`, which have as many axes."""
     places = indices.long()
     return torch.gather(x, int(axis), torch.where(places < 0, places + x.shape[int(axis)], places))
 
 
-@operation
+@keeping
 def reshape(x: Tensor, shape: Tensor) -> Tensor:
     """The same numbers in another shape; 0 keeps a size and -1 takes what is left."""
     sizes = [x.shape[axis] if size == 0 else size for axis, size in enumerate(numbers(shape))]
     return x.reshape(sizes)
 
 
-@operation
+@keeping
 def transpose(x: Tensor, perm: Tensor) -> Tensor:
     """Axes in another order."""
     return x.permute(numbers(perm))
 
 
-@operation
+@keeping
 def expand_dims(x: Tensor, axes: Tensor) -> Tensor:
     """Axes of size 1, at these places of the result."""
     rank = x.ndim + axes.numel()
@@ -54,13 +54,13 @@ def expand_dims(x: Tensor, axes: Tensor) -> Tensor:
     return x
 
 
-@operation
+@keeping
 def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
     """Without these axes, or all axes, of size 1."""
     return x.squeeze() if axes is None else x.squeeze(numbers(axes))
 
 
-@operation
+@keeping
 def concat(values: Sequence[Tensor], axis: Tensor | int, interleave: Tensor | bool = False) -> Tensor:
     """Tensors one after another along `axis`."""
     if bool(interleave):
@@ -68,13 +68,13 @@ def concat(values: Sequence[Tensor], axis: Tensor | int, interleave: Tensor | bo
     return torch.cat(list(values), int(axis))
 
 
-@operation
+@keeping
 def stack(values: Sequence[Tensor], axis: Tensor | int) -> Tensor:
     """Tensors side by side along a new `axis`."""
     return torch.stack(list(values), int(axis))
 
 
-@operation
+@keeping
 def split(x: Tensor, axis: Tensor, num_splits: Tensor | None = None, split_sizes: Tensor | None = None) -> tuple[Tensor, ...]:
     """Parts along `axis`: so many of one size, or of these sizes."""
     if split_sizes is not None:
@@ -83,13 +83,13 @@ def split(x: Tensor, axis: Tensor, num_splits: Tensor | None = None, split_sizes
     return torch.split(x, x.shape[int(axis)] // int(num_splits), int(axis))
 
 
-@operation
+@keeping
 def tile(x: Tensor, reps: Tensor) -> Tensor:
     """`x` again and again along each axis."""
     return x.repeat(numbers(reps))
 
 
-@operation
+@keeping
 def reverse(x: Tensor, axes: Tensor | None = None) -> Tensor:
     """Axes, or all of them, back to front."""
     return torch.flip(x, list(range(x.ndim)) if axes is None else numbers(axes))
@@ -115,7 +115,7 @@ def range_1d(end: Tensor, start: Tensor, step: Tensor) -> Tensor:
     return torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype)
 
 
-@operation
+@keeping
 def slice_by_index(
     x: Tensor,
     begin: Tensor,
@@ -142,14 +142,14 @@ def slice_by_index(
     return x[tuple(index)]
 
 
-@operation
+@keeping
 def slice_by_size(x: Tensor, begin: Tensor, size: Tensor) -> Tensor:
     """So many numbers from `begin` on every axis; a size of -1 goes to the edge."""
     pairs = zip(numbers(begin), numbers(size), strict=True)
     return x[tuple(slice(first, None if count == -1 else first + count) for first, count in pairs)]
 
 
-@operation
+@keeping
 def pad(x: Tensor, pad: Tensor, mode: str = "constant", constant_val: Tensor | float = 0.0) -> Tensor:
     """Constants before and after the last axes; `pad` holds (before, after) of each, the outermost axis first."""
     if mode != "constant":
