@@ -108,11 +108,11 @@ def _encoders(found: dict[str, Any]) -> str:
         [
             "## Encoders",
             "",
-            "Full-size configurations with random weights, as no published ones could be fetched: this says how exact and how fast "
-            "export and runtime are, nothing of accuracy. Embeddings of "
-            f"{found['texts']} hand-written goals of different lengths, padded to {found['length']} tokens. Times are medians of "
-            f"{found['runs']} runs on one text, torch eager on the uncompressed model and the runtime in turns, on the same threads. "
-            "INT8 and 4-bit (a table of 16 values a matrix) are in half precision; memory is the whole process at its peak.",
+            "Full-size configurations with random weights, as no published ones could be fetched: this says how exact and how "
+            f"fast export and runtime are, nothing of accuracy. Embeddings of {found['texts']} hand-written goals of different "
+            f"lengths, padded to {found['length']} tokens. Times are medians of {found['runs']} runs on one text, torch eager "
+            "on the uncompressed model and the runtime in turns, on the same threads. INT8 and 4-bit (a table of 16 values a "
+            "matrix) are in half precision; memory is the whole process at its peak.",
             "",
             *lines,
             "",

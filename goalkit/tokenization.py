@@ -33,6 +33,11 @@ class TokenBatch:
     def __len__(self) -> int:
         return len(self.input_ids)
 
+    def take(self, rows: npt.NDArray[np.intp], length: int) -> TokenBatch:
+        """Some of the texts, their padding cut to `length` tokens."""
+        texts = tuple(self.texts[row] for row in rows) if self.texts else ()
+        return TokenBatch(self.input_ids[rows, :length], self.attention_mask[rows, :length], texts)
+
 
 @attrs.frozen(slots=False)
 class WordPieceTokenizer:

@@ -72,7 +72,7 @@ def test_compressed_weights_arrive_as_the_integers_decided_in_torch(exported, in
         return original(**arguments)
 
     monkeypatch.setitem(OPERATIONS, "constexpr_affine_dequantize", spy)
-    assert Bundle.open(exported.path).program
+    assert Bundle.open(exported.path).programs
     decided = [
         (module.parametrizations["weight"].original.numpy(), storage.scale.numpy().ravel())
         for _, module, storage in compressed_weights(int8_model)
@@ -142,3 +142,23 @@ def test_other_backbones_export_too(backbone, tiny_checkpoint, splits, tmp_path)
     model = GoalModel.from_backbone(backbone, tasks=splits.train.tasks, checkpoint=tiny_checkpoint(backbone))
     bundle = CoreMLExporter(sequence_length=24).export(model, tmp_path / "bundle")
     assert bundle.verify(splits.test.texts[:64]).parity[0].psnr > 45
+
+
+def test_several_lengths_share_one_set_of_weights(int8_model, splits, tmp_path):
+    exporter = CoreMLExporter(sequence_length=48, shorter_lengths=(16, 32), deployment_target="iOS18")
+    several = exporter.export(int8_model, tmp_path / "several")
+    single = CoreMLExporter(sequence_length=48, deployment_target="iOS18").export(int8_model, tmp_path / "single")
+    weights = "GoalAnalyzer.mlpackage/Data/com.apple.CoreML/weights/weight.bin"
+    assert (several.path / weights).stat().st_size < 1.05 * (single.path / weights).stat().st_size
+    again = Bundle.open(several.path, source=int8_model)
+    assert list(again.programs) == [16, 32, 48]
+    report = again.verify([*splits.test.texts, "跑", "长" * 60])
+    assert report.passed
+    assert report.parity[0].psnr > 50
+
+
+def test_lengths_that_cannot_be_are_refused():
+    with pytest.raises(ConfigurationError, match="several lengths in one package need deployment_target='iOS18'"):
+        CoreMLExporter(shorter_lengths=(16,))
+    with pytest.raises(ConfigurationError, match="give different ones, from 3 to below sequence_length 64"):
+        CoreMLExporter(shorter_lengths=(16, 64), deployment_target="iOS18")

@@ -16,6 +16,7 @@ from goalkit.configuration import read_json
 from goalkit.errors import BundleError
 from goalkit.export.card import write_card
 from goalkit.export.checks import program_inputs
+from goalkit.export.functions import function_name
 from goalkit.export.hints import Hints
 from goalkit.export.manifest import Manifest
 from goalkit.export.runtime import NeuralNetworkClassifier, RuntimeModel, load_model
@@ -82,9 +83,13 @@ class Bundle:
         return self.manifest.tasks
 
     @cached_property
-    def program(self) -> RuntimeModel:
-        """The saved ML program, loaded for this machine."""
-        return load_model(self.path / PACKAGE)
+    def programs(self) -> dict[int, RuntimeModel]:
+        """The saved ML program, loaded for this machine: its function for each text length, the shortest first."""
+        package, longest = self.path / PACKAGE, self.manifest.sequence_length
+        if not self.manifest.shorter_lengths:
+            return {longest: load_model(package)}
+        lengths = (*self.manifest.shorter_lengths, longest)
+        return {length: load_model(package, function=function_name(length)) for length in lengths}
 
     @cached_property
     def heads(self) -> dict[str, NeuralNetworkClassifier]:
@@ -109,7 +114,16 @@ class Bundle:
             `embedding`, float32 [N, H], and for each task `<task>_probabilities`, float32 [N, labels].
         """
         batch = self.tokenizer.encode(texts, self.manifest.sequence_length)
-        return self.program.predict_many(program_inputs(self.program, batch))
+        used = batch.attention_mask.sum(1)
+        results: dict[str, Array] = {}
+        shorter = 0
+        for length, program in self.programs.items():
+            rows = np.flatnonzero((used > shorter) & (used <= length))
+            shorter = length
+            found = program.predict_many(program_inputs(program, batch.take(rows, length)))
+            for name, values in found.items():
+                results.setdefault(name, np.zeros((len(texts), *values.shape[1:]), values.dtype))[rows] = values
+        return results
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """What the saved program says about N texts, in their order."""

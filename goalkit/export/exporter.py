@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import overload
@@ -19,6 +19,7 @@ from goalkit.export.bundle import GOLDEN, HINTS, PACKAGE, TOKENIZER_GOLDEN, VOCA
 from goalkit.export.card import write_card
 from goalkit.export.checks import check_ranges
 from goalkit.export.conversion import SPEC_VERSIONS, Shape, convert, large_results
+from goalkit.export.functions import convert_lengths
 from goalkit.export.golden import golden_texts, model_golden, tokenizer_golden
 from goalkit.export.head import UpdatableHead
 from goalkit.export.hints import Hints, default_hints
@@ -35,6 +36,10 @@ CALIBRATION_TEXTS = 32
 """Of the shipped goals, on which every half-precision bundle is executed before it is written."""
 
 
+def _as_tuple(lengths: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(lengths))
+
+
 @attrs.frozen(kw_only=True)
 class CoreMLExporter:
     """Exports models: a `GoalModel` as a bundle, any other classifier or transformers encoder as a package.
@@ -44,13 +49,27 @@ class CoreMLExporter:
         deployment_target: the oldest system that must run it: "iOS16", "iOS17" or "iOS18".
         precision: "float16", which the Neural Engine needs; "float32"; or "mixed", which keeps those operations in float32
             whose results on calibration texts come near what half precision holds.
+        shorter_lengths: further lengths, each a function of its own in the package, which stores the weights once; an app
+            saves time on short texts. Needs iOS18.
         derive_mask: take token ids alone and find the padding by its id, instead of taking a mask too.
     """
 
     sequence_length: int = attrs.field(default=64, validator=between(3, math.inf))
     deployment_target: str = attrs.field(default="iOS16", validator=one_of(*SPEC_VERSIONS))
     precision: str = attrs.field(default="float16", validator=one_of(*PRECISIONS))
+    shorter_lengths: tuple[int, ...] = attrs.field(default=(), converter=_as_tuple)
     derive_mask: bool = False
+
+    @shorter_lengths.validator
+    def _check_lengths(self, attribute: attrs.Attribute[tuple[int, ...]], value: tuple[int, ...]) -> None:
+        if value and self.deployment_target != "iOS18":
+            raise ConfigurationError(
+                "several lengths in one package need deployment_target='iOS18': export one length, or for iOS18"
+            )
+        if len(set(value)) != len(value) or not all(3 <= length < self.sequence_length for length in value):
+            raise ConfigurationError(
+                f"shorter_lengths are {value}: give different ones, from 3 to below sequence_length {self.sequence_length}"
+            )
 
     @overload
     def export(  # type: ignore[overload-overlap]  # a GoalModel is a module too, and the first that fits counts
@@ -140,7 +159,11 @@ class CoreMLExporter:
             if calibration is None:
                 raise ConfigurationError("precision 'mixed' decides by calibration texts: give them, tokenised")
             shape = attrs.evolve(shape, float32_operations=large_results(model, shape, calibration))
-        convert(model, path, shape)
+        if self.shorter_lengths:
+            shapes = [attrs.evolve(shape, length=length) for length in (*self.shorter_lengths, self.sequence_length)]
+            convert_lengths(model, path, shapes)
+        else:
+            convert(model, path, shape)
         if shape.half and calibration is not None:
             check_ranges(path, calibration)
 
@@ -156,6 +179,7 @@ class CoreMLExporter:
         return Manifest(
             tasks=model.tasks,
             sequence_length=self.sequence_length,
+            shorter_lengths=self.shorter_lengths,
             embedding_size=model.encoder.hidden_size,
             lowercase=model.tokenizer.lowercase,
             deployment_target=self.deployment_target,

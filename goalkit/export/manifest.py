@@ -45,6 +45,7 @@ class Manifest:
 
     tasks: tuple[Task, ...]
     sequence_length: int
+    shorter_lengths: tuple[int, ...] = ()
     embedding_size: int
     lowercase: bool
     deployment_target: str
