@@ -57,6 +57,8 @@ class Classifier(nn.Module):
         head = last_linear(model)
         twin = copy.deepcopy(model)
         if head is None:
+            if getattr(twin, "pooler", None) is not None:
+                twin.pooler = None  # type: ignore[assignment]  # hidden states are pooled here; its weights would be dead
             classifier = cls(HuggingFaceEncoder(twin), (), pooling)
         else:
             linear = twin.get_submodule(head)
