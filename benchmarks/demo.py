@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-def measure(data: Path) -> dict[str, Any]:
+def measure(data: Path | None) -> dict[str, Any]:
     """Run the demo as a newcomer does, and take what it measured."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "goalkit", "demo", "--output", folder], check=True)

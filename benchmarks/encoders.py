@@ -27,7 +27,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
 FORMS = {"FP32": ("float32", None), "FP16": ("float16", None), "INT8": ("float16", "int8"), "4-bit": ("float16", "palette4")}
 
 
-def measure(data: Path) -> dict[str, Any]:
+def measure(data: Path | None) -> dict[str, Any]:
     """Every encoder in every form."""
     cases = []
     for architecture in ENCODERS:

@@ -10,7 +10,7 @@ from typing import Any
 RUNS = 15
 
 
-def measure(data: Path) -> dict[str, Any]:
+def measure(data: Path | None) -> dict[str, Any]:
     """Median seconds of starting Python with nothing, and with an import, taken in turns."""
     statements = {"nothing": "pass", "goalkit": "import goalkit", "goalkit.export": "import goalkit.export"}
     seconds: dict[str, list[float]] = {name: [] for name in statements}

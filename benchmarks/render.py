@@ -83,7 +83,7 @@ def _titles(found: dict[str, Any]) -> str:
             *lines,
             "",
             f"The saved updatable heads differ from the torch head by at most {head:.1e} in a probability. "
-            f"Training: {found['training_seconds']} seconds with `{found['trainer']}`.",
+            f"Trained with `{found['trainer']}`.",
             "",
             _where(found),
             "",

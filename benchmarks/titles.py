@@ -1,4 +1,9 @@
-"""The whole road on real text: news titles in ten classes, beside character n-grams with a linear SVM."""
+"""The whole road on real text: news titles in ten classes, beside character n-grams with a linear SVM.
+
+The folder `thucnews_titles` holds titles of the THUCNews corpus (THUCTC, Tsinghua University) as the repository
+649453932/Chinese-Text-Classification-Pytorch splits them: `train.txt`, `dev.txt` and `test.txt` with lines
+`title<TAB>class number`, and `class.txt` with a class name a line.
+"""
 
 import sys
 import tempfile
@@ -14,8 +19,9 @@ TRAINER = Trainer(epochs=4, learning_rate=5e-4, batch_size=64)
 LENGTH = 48
 
 
-def measure(data: Path) -> dict[str, Any]:
+def measure(data: Path | None) -> dict[str, Any]:
     """Train, compress, export in two precisions, and verify on all test titles."""
+    assert data is not None
     splits = _read(data / "thucnews_titles")
     baseline = ngram_baseline(splits)[0].accuracy
     model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks)
@@ -53,7 +59,7 @@ def measure(data: Path) -> dict[str, Any]:
 
 def _read(folder: Path) -> Splits:
     if not folder.is_dir():
-        sys.exit(f"{folder} is absent: name the folder that holds thucnews_titles with --data")
+        sys.exit(f"{folder} is absent: name the folder that holds it with --data")
     names = (folder / "class.txt").read_text(encoding="utf-8").split()
     task = Task("topic", names)
     sides = {}

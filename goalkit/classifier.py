@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,12 @@ from goalkit.backbones.huggingface import HuggingFaceClassifierEncoder, HuggingF
 from goalkit.errors import ModelError
 from goalkit.tasks import Task
 
-POOLINGS = ("mean", "cls", "encoder")
-"""Hidden states become one embedding as their mean over tokens, as that of the first token, or by the encoder itself."""
-
 
 class Classifier(nn.Module):
     """One shared encoder and a linear head a task; without tasks, an encoder that only embeds.
 
-    `embedding`, float [N, H], is exactly what enters the heads: all pooling happens before it.
+    `embedding`, float [N, H], is exactly what enters the heads: all pooling happens before it. It is the mean of the hidden
+    states over tokens ("mean"), that of the first token ("cls"), or what the encoder itself makes of them ("encoder").
     """
 
     def __init__(self, encoder: Encoder, tasks: Sequence[Task], pooling: str) -> None:
@@ -32,8 +30,14 @@ class Classifier(nn.Module):
         self.tasks = tuple(tasks)
         self.pooling = pooling
         self.padding_id = 0
-        self.heads = nn.ModuleDict({task.name: nn.Linear(encoder.hidden_size, len(task.labels)) for task in tasks})
+        self.head_layers = nn.ModuleList(nn.Linear(encoder.hidden_size, len(task.labels)) for task in tasks)
         self.eval()
+
+    @property
+    def heads(self) -> dict[str, nn.Linear]:
+        """The last linear layer of each task."""
+        # a list and not nn.ModuleDict, which has no room for a task called "type" or "keys"
+        return {task.name: cast(nn.Linear, layer) for task, layer in zip(self.tasks, self.head_layers, strict=True)}
 
     @classmethod
     def from_transformers(cls, model: nn.Module, *, pooling: str = "mean") -> Self:
@@ -64,7 +68,7 @@ class Classifier(nn.Module):
             linear = twin.get_submodule(head)
             labels = tuple(str(config.id2label[number]) for number in range(config.num_labels))
             classifier = cls(HuggingFaceClassifierEncoder(twin, head), [Task("label", labels)], "encoder")
-            classifier.heads["label"] = linear
+            classifier.head_layers[0] = linear
         classifier.padding_id = int(config.pad_token_id or 0)
         return classifier.eval()
 

@@ -29,13 +29,19 @@ def one_of(*allowed: str) -> Callable[[object, attrs.Attribute[str], str], None]
     return check
 
 
-def between(low: float, high: float, *, above: bool = False) -> Callable[[object, attrs.Attribute[Any], float], None]:
-    """An attrs validator that admits numbers from `low` to `high`, and not `low` itself if `above`."""
+def between(
+    low: float, high: float = math.inf, *, above: bool = False, whole: bool = False
+) -> Callable[[object, attrs.Attribute[Any], Any], None]:
+    """An attrs validator that admits numbers from `low` to `high`, not `low` itself if `above`, only integers if `whole`."""
 
-    def check(instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
-        if not low <= value <= high or (above and value == low):
+    def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not number or not low <= value <= high or (above and value == low):
             limit = "" if high == math.inf else f" and at most {high}"
-            raise ConfigurationError(f"{attribute.name} is {value}: it must be {'above' if above else 'at least'} {low}{limit}")
+            kind = "a whole number, " if whole else ""
+            raise ConfigurationError(
+                f"{attribute.name} is {value!r}: it must be {kind}{'above' if above else 'at least'} {low}{limit}"
+            )
 
     return check
 
@@ -51,35 +57,35 @@ def to_dict(configuration: attrs.AttrsInstance) -> dict[str, Any]:
     return result
 
 
-def from_dict(cls: type[T], data: Mapping[str, Any], *, source: str) -> T:
+def from_dict(cls: type[T], data: Mapping[str, Any], *, source: str, error: type[GoalkitError] = ConfigurationError) -> T:
     """Build a configuration from plain data.
 
     Args:
         cls: the attrs class to build.
         data: what `to_dict` gave, perhaps edited by hand.
         source: what to call the data in an error, usually a file name.
+        error: what to raise.
 
     Raises:
-        ConfigurationError: an unknown key (the valid ones are listed), a missing key or a value of the wrong type.
+        GoalkitError: of the type `error`, for an unknown key (the valid ones are listed), a missing one, or a wrong value.
     """
     try:
         return _converter().structure(data, cls)
-    except BaseValidationError as error:
-        raise _explain(error, cls, source) from error
+    except BaseValidationError as fault:
+        raise error(f"{source}: {_explain(fault, cls)}") from fault
 
 
-def _explain(error: BaseValidationError, cls: type[Any], source: str) -> GoalkitError:
-    for inner in error.exceptions:
+def _explain(fault: BaseValidationError, cls: type[Any]) -> str:
+    for inner in fault.exceptions:
         if isinstance(inner, ForbiddenExtraKeysError):
             valid = ", ".join(field.name for field in attrs.fields(inner.cl))
-            unknown = ", ".join(sorted(inner.extra_fields))
-            return ConfigurationError(f"{source}: unknown key {unknown} in {inner.cl.__name__}; valid keys are {valid}")
+            return f"unknown key {', '.join(sorted(inner.extra_fields))} in {inner.cl.__name__}; valid keys are {valid}"
         if isinstance(inner, BaseValidationError):
-            return _explain(inner, cls, source)
+            return _explain(inner, cls)
         if isinstance(inner, GoalkitError):
-            return ConfigurationError(f"{source}: {inner}")
-    details = "; ".join(transform_error(error)).replace("$", cls.__name__)
-    return ConfigurationError(f"{source}: {details}; correct the value or make the file again")
+            return str(inner)
+    details = "; ".join(transform_error(fault)).replace("$", cls.__name__)
+    return f"{details}; correct the value or make the file again"
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from goalkit.backbones import Encoder, find_backbone, vocabulary_from_texts
-from goalkit.classifier import POOLINGS, Classifier
+from goalkit.classifier import Classifier
 from goalkit.configuration import from_dict, json_bytes, one_of, read_json, to_dict
 from goalkit.errors import ConfigurationError, ModelError
-from goalkit.storage import combined_digest, recover_folder, replacing_folder
+from goalkit.storage import MODEL, combined_digest, readable_folder, replacing_folder
 from goalkit.tasks import Task
 from goalkit.tokenization import WordPieceTokenizer
 from goalkit.weights import describe_compression, prepare_compression
@@ -36,8 +36,9 @@ class ModelConfiguration:
     backbone: str
     encoder: dict[str, Any]
     tasks: tuple[Task, ...]
-    pooling: str = attrs.field(validator=one_of(*POOLINGS))
+    pooling: str = attrs.field(validator=one_of("mean", "cls"))
     lowercase: bool = True
+    vocabulary_sha256: str = ""
     compression: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     schema: int = SCHEMA
 
@@ -133,6 +134,10 @@ class GoalModel(Classifier):
             length: pad or cut to this many tokens; without it each batch has its own length.
             batch_size: texts at a time.
         """
+        if length is not None and length > self.encoder.max_length:
+            raise ConfigurationError(
+                f"length is {length}, the encoder has {self.encoder.max_length} positions: choose a shorter one"
+            )
         was_training = self.training
         self.eval()
         result = np.zeros((len(texts), self.encoder.hidden_size), dtype=np.float32)
@@ -154,8 +159,9 @@ class GoalModel(Classifier):
         return predictions(self.tasks, texts, self.predict_probabilities(texts))
 
     def configuration_now(self) -> ModelConfiguration:
-        """The configuration with the compression that the weights now have."""
-        return attrs.evolve(self.configuration, compression=describe_compression(self))
+        """The configuration to save: with the compression the weights now have, and the vocabulary's digest."""
+        digest = hashlib.sha256(self.tokenizer.file_bytes()).hexdigest()
+        return attrs.evolve(self.configuration, compression=describe_compression(self), vocabulary_sha256=digest)
 
     def _contents(self) -> dict[str, bytes]:
         """The files of the model folder, the same bytes for the same model."""
@@ -181,7 +187,7 @@ class GoalModel(Classifier):
             StorageError: the folder cannot be written.
         """
         folder = Path(folder)
-        with replacing_folder(folder) as temporary:
+        with replacing_folder(folder, MODEL) as temporary:
             self.write_files(temporary)
         return folder
 
@@ -198,16 +204,17 @@ class GoalModel(Classifier):
             ModelError: a file is missing, truncated, or does not fit the others.
             BackboneError: the backbone's plugin is not installed or broken.
         """
-        folder = Path(folder)
-        recover_folder(folder)
+        folder = readable_folder(Path(folder))
         path = folder / "model.safetensors"
         data = read_json(folder / "config.json", error=ModelError)
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise ModelError(
                 f"{folder / 'config.json'} is not a goalkit model of schema {SCHEMA}: give a folder that GoalModel.save wrote"
             )
-        configuration = from_dict(ModelConfiguration, data, source=str(folder / "config.json"))
+        configuration = from_dict(ModelConfiguration, data, source=str(folder / "config.json"), error=ModelError)
         tokenizer = WordPieceTokenizer.from_file(folder / "vocab.txt", lowercase=configuration.lowercase)
+        if hashlib.sha256(tokenizer.file_bytes()).hexdigest() != configuration.vocabulary_sha256:
+            raise ModelError(f"{folder / 'vocab.txt'} is not the vocabulary of this model: restore it, ids depend on its lines")
         model = _build(configuration, tokenizer, source=str(folder / "config.json"))
         try:
             tensors = load_tensors(path.read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -10,29 +11,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
+
 from goalkit.errors import StorageError
 
 
+@attrs.frozen
+class Kind:
+    """What makes a folder one of ours: a JSON file with a certain key in it."""
+
+    name: str
+    file: str
+    key: str
+
+    def holds(self, folder: Path) -> bool:
+        """Whether `folder` is of this kind."""
+        try:
+            return self.key in json.loads((folder / self.file).read_bytes())
+        except (OSError, ValueError, TypeError):
+            return False
+
+
+MODEL = Kind("model", "config.json", "schema")
+BUNDLE = Kind("bundle", "manifest.json", "schema")
+PACKAGE = Kind("Core ML package", "Manifest.json", "fileFormatVersion")
+
+
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
+def replacing_folder(path: Path, kind: Kind) -> Iterator[Path]:
     """Write a folder so that a crash leaves the old one or the new one, never a mixture.
 
     Yields a temporary folder beside `path`; when the block ends well the folder is flushed to disk and takes the place
-    of `path`. The old folder waits as `.<name>.previous` for the instant between two renames, from where
-    `recover_folder` brings it back should the process die just then.
+    of `path`. The old folder waits as `.<name>.previous` for the instant between two renames, where readers find it
+    (`readable_folder`) should the process die just then. Only an empty folder or one of the same kind is replaced.
 
     Raises:
-        StorageError: the folder cannot be written (permissions, a full disk, a file in the way).
+        StorageError: the folder cannot be written (permissions, a full disk), or something else stands in its place.
     """
-    path = path.absolute()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        recover_folder(path)
-        if path.exists() and not path.is_dir():
-            raise StorageError(f"{path} is a file, not a folder: choose another path or remove it")
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as fault:
-        raise _storage_error(path, fault) from fault
+    path = path.resolve()
+    temporary = _prepare(path, kind)
     try:
         yield temporary
         _flush(temporary)
@@ -46,12 +63,41 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise _storage_error(path, fault) from fault
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        recover_folder(path)
+        _recover(path)
 
 
-def recover_folder(path: Path) -> None:
+def check_replaceable(path: Path, kind: Kind) -> None:
+    """Find out early whether `replacing_folder` can write `path`. Raises StorageError if not."""
+    shutil.rmtree(_prepare(path.resolve(), kind))
+
+
+def readable_folder(path: Path) -> Path:
+    """`path`, or the folder that an interrupted `replacing_folder` left aside in its stead."""
+    aside = _previous(path.resolve())
+    return aside if aside.is_dir() and not path.exists() else path
+
+
+def _prepare(path: Path, kind: Kind) -> Path:
+    """Make a temporary folder beside `path`, once it is certain that nothing foreign would be replaced."""
+    if not path.name:
+        raise StorageError(f"{path} cannot be replaced: give a folder with a name")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _recover(path)
+        if path.exists() and not path.is_dir():
+            raise StorageError(f"{path} is a file, not a folder: choose another path or remove it")
+        if path.exists() and any(path.iterdir()) and not kind.holds(path):
+            raise StorageError(
+                f"{path} holds other things than a {kind.name}: choose another folder, or empty this one yourself"
+            )
+        return Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as fault:
+        raise _storage_error(path, fault) from fault
+
+
+def _recover(path: Path) -> None:
     """Bring back the folder that an interrupted `replacing_folder` had moved aside, if there is one."""
-    previous = _previous(path.absolute())
+    previous = _previous(path)
     if previous.is_dir():
         if path.exists():
             shutil.rmtree(previous, ignore_errors=True)

@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from goalkit.errors import ModelError
+from goalkit.errors import ConfigurationError, DatasetError, ModelError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -69,7 +69,7 @@ class WordPieceTokenizer:
             raise ModelError(f"{path} cannot be read ({fault.strerror}): check the path") from fault
         except UnicodeDecodeError as fault:
             raise ModelError(f"{path} is not UTF-8 ({fault.reason}): restore the file") from fault
-        return cls(tuple(text.removesuffix("\n").replace("\r\n", "\n").split("\n")), lowercase=lowercase)
+        return cls(tuple(text.replace("\r\n", "\n").removesuffix("\n").split("\n")), lowercase=lowercase)
 
     def file_bytes(self) -> bytes:
         """The vocabulary as `vocab.txt` holds it."""
@@ -77,13 +77,12 @@ class WordPieceTokenizer:
 
     @cached_property
     def _backend(self) -> Tokenizer:
-        from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
         ids = {token: number for number, token in enumerate(self.vocabulary)}
         backend = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
         backend.normalizer = normalizers.BertNormalizer(lowercase=self.lowercase)
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        backend.decoder = decoders.WordPiece()
         return backend
 
     @cached_property
@@ -110,8 +109,17 @@ class WordPieceTokenizer:
 
         Returns:
             int32 ids and mask, [N, S].
+
+        Raises:
+            ConfigurationError: `length` is too short for any token.
+            DatasetError: a text is not valid Unicode.
         """
+        if length is not None and length < 3:
+            raise ConfigurationError(f"length is {length}: it must hold [CLS], a token and [SEP]")
         start, end, padding = (self._special_ids[token] for token in ("[CLS]", "[SEP]", "[PAD]"))
+        for text in texts:
+            if any("\ud800" <= character <= "\udfff" for character in text):
+                raise DatasetError(f"{text!r} is not valid Unicode: read it with the right encoding")
         rows = [encoding.ids for encoding in self._backend.encode_batch(list(texts))]
         needed = max((len(row) for row in rows), default=0) + 2
         size = length or min(needed, longest or needed)

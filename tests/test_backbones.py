@@ -5,7 +5,7 @@ import textwrap
 import pytest
 import torch
 
-from goalkit import GOAL_TASKS, GoalModel
+from goalkit import GOAL_TASKS, GoalModel, Splits, Trainer
 from goalkit.backbones import find_backbone, installed_backbones
 from goalkit.errors import BackboneError, ConfigurationError, ModelError
 
@@ -32,7 +32,7 @@ def test_own_backbones_are_found_as_any_other():
     assert installed_backbones()["tiny-bert"].package == "goalkit"
 
 
-def test_a_plugin_is_found_trained_and_saved_by_name(plugin, tmp_path):
+def test_a_plugin_is_found_trained_and_saved_by_name(plugin, tmp_path, splits):
     plugin(
         "third_party",
         """
@@ -43,12 +43,17 @@ def test_a_plugin_is_found_trained_and_saved_by_name(plugin, tmp_path):
         """,
     )
     model = GoalModel.from_backbone("third_party", tasks=GOAL_TASKS, encoder=TINY)
-    assert GoalModel.load(model.save(tmp_path / "model")).configuration.backbone == "third_party"
+    few = splits.validation
+    run = Trainer(epochs=1).fit(model, Splits(few, few, few), progress=False)
+    again = GoalModel.load(run.model.save(tmp_path / "model"))
+    assert again.configuration.backbone == "third_party"
+    assert again.digest() == run.model.digest() != model.digest()
 
 
 def test_a_broken_plugin_is_named_and_harms_no_other(plugin):
     plugin("broken_one", "import not_there")
     plugin("not_a_backbone", "Own = 3")
+    plugin("half_done", "from goalkit.backbones import Backbone\nclass Own(Backbone): name = 'half_done'")
     assert {"broken_one", "tiny-bert"} <= set(installed_backbones())
     with pytest.raises(
         BackboneError, match=r"package broken_one fails to import broken_one:Own \(ModuleNotFoundError.*uninstall broken_one"
@@ -56,6 +61,8 @@ def test_a_broken_plugin_is_named_and_harms_no_other(plugin):
         find_backbone("broken_one")
     with pytest.raises(BackboneError, match="package not_a_backbone is not a subclass"):
         find_backbone("not_a_backbone")
+    with pytest.raises(BackboneError, match=r"package half_done fails to import half_done:Own \(TypeError.*abstract"):
+        find_backbone("half_done")
     assert find_backbone("tiny-bert").name == "tiny-bert"
 
 
@@ -92,5 +99,27 @@ def test_checkpoint_folder_gives_its_weights_and_vocabulary(backbone, tmp_path, 
 def test_wrong_or_missing_checkpoint_is_told(tmp_path, tiny_checkpoint):
     with pytest.raises(ModelError, match="holds a bert model, backbone 'mobilebert' needs mobilebert"):
         GoalModel.from_backbone("mobilebert", tasks=GOAL_TASKS, checkpoint=tiny_checkpoint("bert-base-chinese"))
-    with pytest.raises(ModelError, match="no checkpoint at .*give a folder with config.json"):
+    with pytest.raises(ModelError, match="no usable checkpoint at .*give a folder with config.json"):
         GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=tmp_path)
+
+
+def test_damaged_checkpoint_is_told(tiny_checkpoint):
+    from safetensors.torch import load_file, save_file
+
+    folder = tiny_checkpoint("bert-base-chinese")
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {name: each for name, each in weights.items() if "attention" not in name},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
+    with pytest.raises(ModelError, match=r"lacks the weights encoder.layer.0.attention.* and \d+ more"):
+        GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
+    (folder / "model.safetensors").write_bytes(b"123")
+    with pytest.raises(ModelError, match="no usable checkpoint at"):
+        GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
+
+
+def test_impossible_setting_is_told():
+    with pytest.raises(ConfigurationError, match="backbone 'tiny-bert' cannot be built with .*correct the setting"):
+        GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, encoder={"hidden_size": 63})

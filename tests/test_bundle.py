@@ -5,7 +5,7 @@ import attrs
 import pytest
 import torch
 
-from goalkit import GOAL_TASKS, Bundle, CoreMLExporter, GoalModel, Task
+from goalkit import GOAL_TASKS, Bundle, CoreMLExporter, GoalModel, Task, UpdatableHeadBuilder
 from goalkit.errors import BundleError, ConfigurationError, VerificationError
 from goalkit.export.hints import Hints, default_hints
 from goalkit.export.verification import Gates
@@ -33,14 +33,22 @@ FLIPPED = [
 
 @pytest.mark.parametrize("name", FLIPPED)
 def test_one_changed_byte_is_found_and_its_file_named(copy, name):
-    data = bytearray((copy / name).read_bytes())
-    data[len(data) * 2 // 3] ^= 1
-    (copy / name).write_bytes(data)
-    with pytest.raises(BundleError) as caught:
+    original = (copy / name).read_bytes()
+    for place in (0, len(original) // 3, len(original) * 2 // 3, len(original) - 1):
+        data = bytearray(original)
+        data[place] ^= 1
+        (copy / name).write_bytes(data)
+        with pytest.raises(BundleError) as caught:
+            Bundle.open(copy)
+        assert name in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_white_space_in_the_manifest_is_a_change_too(copy):
+    manifest = copy / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b"\n", b" ", 1))
+    with pytest.raises(BundleError, match="was altered after the export"):
         Bundle.open(copy)
-    assert name in str(caught.value)
-    assert "export again" in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_missing_and_foreign_files_are_found(copy, tmp_path):
@@ -61,7 +69,7 @@ def test_reopened_bundle_predicts_and_hints(exported):
     opened = Bundle.open(exported.path)
     prediction = opened.predict(["今晚跑五公里"])[0]
     assert prediction.labels["difficulty"] == "简单"
-    assert opened.hints.choose(prediction)
+    assert opened.hints.choose(prediction) in {*opened.hints.templates.values(), opened.hints.fallback}
     assert sum(prediction.probabilities["category"].values()) == pytest.approx(1, abs=2e-3)
 
 
@@ -70,7 +78,40 @@ def test_without_the_model_parity_is_against_golden_json_and_says_so(exported, s
     assert report.passed
     assert report.parity_source == "golden.json"
     assert any("golden.json" in remark for remark in report.remarks())
+    assert report.compared_texts == 500
+    assert report.parity[0].psnr > 50, "embeddings are compared too"
+    assert 0 < max(report.heads.values()) < 1e-6, "and heads"
     assert any("fidelity was not measured" in remark for remark in report.remarks())
+
+
+def test_a_head_of_another_model_is_refused(int8_model, run, tmp_path):
+    other = run.model.copy()
+    with torch.no_grad():
+        other.heads["category"].weight[0, 0] += 1
+    head = UpdatableHeadBuilder(task="category").build(other)
+    with pytest.raises(ConfigurationError, match="the head for category was built from another model"):
+        CoreMLExporter(sequence_length=16).export(int8_model, tmp_path / "bundle", heads=[head])
+
+
+def test_a_reference_that_cannot_be_compared_is_refused(exported, splits):
+    def reference(tasks, **settings):
+        return GoalModel.from_backbone("tiny-bert", tasks=tasks, encoder={"num_hidden_layers": 1, **settings})
+
+    texts, labels = splits.test.texts[:3], {name: column[:3] for name, column in splits.test.labels.items()}
+    turned = Task("category", GOAL_TASKS[0].labels[::-1])
+    with pytest.raises(BundleError, match="the reference has the labels 理财, .* for category, the bundle 健康"):
+        exported.verify(texts, labels, reference=reference([turned]))
+    with pytest.raises(BundleError, match="shares no task with the bundle, or is too short"):
+        exported.verify(texts, labels, reference=reference(GOAL_TASKS, max_position_embeddings=16))
+    partly = exported.verify(texts, labels, reference=reference([GOAL_TASKS[1]]))
+    assert "reference" in partly.accuracy["difficulty"]
+    assert "reference" not in partly.accuracy["category"]
+
+
+def test_a_single_text_on_which_models_disagree_fails(exported, untrained):
+    report = exported.verify(["今晚跑五公里"], reference=untrained)
+    assert min(each.agreement for each in report.fidelity) == 0
+    assert not report.passed
 
 
 def test_source_must_be_the_exported_model(exported, run, int8_model):
@@ -125,6 +166,7 @@ def test_recorded_measurements_stand_in_manifest_and_card(exported, copy, splits
     bundle.record(report)
     again = Bundle.open(copy)
     assert again.manifest.measured["accuracy"] == json.loads(json.dumps(report.accuracy))
+    assert not any(text in (copy / "manifest.json").read_text(encoding="utf-8") for text in splits.test.texts if len(text) > 5)
     card = (copy / "README.md").read_text(encoding="utf-8")
     assert f"executing these files on {len(splits.test)} texts" in card
     assert f"{report.accuracy['category']['bundle']:.2%}" in card

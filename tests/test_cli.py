@@ -6,7 +6,7 @@ import sys
 from click.testing import CliRunner
 
 from goalkit.cli import _COMMANDS, goalkit
-from goalkit.errors import GoalkitError
+from goalkit.errors import GoalkitError, StorageError
 
 
 def call(*arguments, **options):
@@ -35,6 +35,28 @@ def test_errors_are_one_line_and_exit_with_1(tmp_path):
 def test_wrong_usage_exits_with_2():
     assert call("predict").exit_code == 2
     assert call("fly").exit_code == 2
+    assert call("predict", "").exit_code == 2
+    for arguments in (
+        ["export", "m", "--recipe", "zip"],
+        ["train", "--epochs", 0],
+        ["train", "--seed", -1],
+    ):
+        assert call(*arguments).exit_code == 2, arguments
+
+
+def test_brackets_in_a_goal_are_shown_as_they_are(exported):
+    page = call("predict", "--bundle", exported.path, "[工作] 写报告[/x]")
+    assert page.exit_code == 0, page.output
+    assert "[工作] 写报告[/x]" in page.output
+
+
+def test_an_output_that_cannot_be_is_told_before_training(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    page = call("train", "--output", tmp_path)
+    assert isinstance(page.exception, StorageError)
+    assert "holds other things than a model" in str(page.exception)
+    assert "training" not in page.output
+    assert (tmp_path / "notes.txt").exists()
 
 
 def test_predict_shows_labels_and_a_hint(exported):
@@ -68,6 +90,12 @@ def test_train_export_verify(tmp_path, splits):
     page = call("verify", tmp_path / "bundle", *source, "--reference", tmp_path / "model")
     assert page.exit_code in (0, 3), page.output
     assert "against its answers in golden.json" in " ".join(page.output.split())
+
+
+def test_verify_of_other_tasks_asks_for_the_file(exported, tmp_path):
+    page = call("verify", exported.path, "--label", "mood")
+    assert page.exit_code == 2
+    assert "name your own file with --data" in " ".join(page.output.replace("│", " ").split())
 
 
 def test_verify_exits_with_3_when_a_gate_fails(exported, tmp_path, untrained):

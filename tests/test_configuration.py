@@ -20,7 +20,7 @@ def test_unknown_key_lists_the_valid_ones():
 def test_wrong_type_and_out_of_range_are_told():
     with pytest.raises(ConfigurationError, match=r"run.json: .*epochs"):
         from_dict(Trainer, {"epochs": "many"}, source="run.json")
-    with pytest.raises(ConfigurationError, match="run.json: epochs is 0: it must be at least 1"):
+    with pytest.raises(ConfigurationError, match="run.json: epochs is 0: it must be a whole number, at least 1"):
         from_dict(Trainer, {"epochs": 0}, source="run.json")
 
 
@@ -28,9 +28,11 @@ def test_wrong_type_and_out_of_range_are_told():
     ("make", "told"),
     [
         (lambda: Trainer(learning_rate=0), "learning_rate is 0: it must be above 0"),
+        (lambda: Trainer(epochs=2.5), "epochs is 2.5: it must be a whole number, at least 1"),
+        (lambda: Trainer(epochs="3"), "epochs is '3': it must be a whole number"),
         (lambda: Trainer(precision="float8"), "no precision 'float8'; choose one of auto, float32, bfloat16"),
         (lambda: CoreMLExporter(deployment_target="iOS15"), "no deployment_target 'iOS15'; choose one of iOS16, iOS17, iOS18"),
-        (lambda: CoreMLExporter(sequence_length=2), "sequence_length is 2: it must be at least 3"),
+        (lambda: CoreMLExporter(sequence_length=2), "sequence_length is 2: it must be a whole number, at least 3"),
         (lambda: UpdatableHeadBuilder(task="category", epochs=3), "epochs is 3, epoch_choices are"),
         (lambda: UpdatableHeadBuilder(task="category", learning_rate=2.0), "learning_rate is 2.0, learning_rate_range is"),
         (lambda: UpdatableHeadBuilder(task="category", optimizer="lion"), "no optimizer 'lion'; choose one of sgd, adam"),

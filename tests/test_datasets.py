@@ -15,7 +15,7 @@ def test_reads_csv_with_quoted_commas(goals_csv):
     goals = Dataset.from_csv(goals_csv, labels=["category"])
     assert goals.texts == ["跑步五公里", "背五十个单词", "读书,写笔记"]
     assert goals.labels == {"category": ["健康", "学习", "学习"]}
-    assert goals.tasks == (GOAL_TASKS[0],), "labels of a goal task come in its order, all of them"
+    assert goals.tasks == (Task("category", ("健康", "学习")),), "labels come in the order of the goal task"
 
 
 def test_other_labels_make_their_own_task(goals_csv):
@@ -59,6 +59,24 @@ def test_missing_file_and_unknown_encoding(tmp_path, goals_csv):
         Dataset.from_csv(tmp_path / "none.csv")
     with pytest.raises(DatasetError, match="no encoding 'klingon'"):
         Dataset.from_csv(goals_csv, encoding="klingon")
+    with pytest.raises(DatasetError, match="base64 is not an encoding of text"):
+        Dataset.from_csv(goals_csv, encoding="base64")
+
+
+def test_columns_that_collide_are_refused(goals_csv):
+    with pytest.raises(
+        DatasetError, match="the text column is category, the label columns are category: name each column once"
+    ):
+        Dataset.from_csv(goals_csv, text="category", labels=["category"])
+    with pytest.raises(DatasetError, match="name each column once"):
+        Dataset.from_csv(goals_csv, labels=["category", "category"])
+    for labels in ({}, {"text": ["a", "b"]}, {"origin": ["a", "b"]}):
+        with pytest.raises(DatasetError, match="give at least one, and none called text or origin"):
+            Dataset.from_columns(["跑步", "背书"], labels)
+
+
+def test_shipped_goals_with_some_of_their_tasks():
+    assert Dataset.goals(["difficulty"]).tasks == (GOAL_TASKS[1],)
 
 
 def test_columns_of_different_length_are_refused():
@@ -74,10 +92,14 @@ def test_cleaning_drops_what_is_empty_repeated_or_conflicting():
     assert cleaned.labels == {"kind": ["a", "b"]}
 
 
-@given(st.text())
+@given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("e\u0301\u200b\u200d\u3000 \ufeffé"))))
 def test_cleaning_a_text_is_idempotent(text):
     once = clean_text(text)
     assert clean_text(once) == once
+
+
+def test_what_cleaning_drops_does_not_hide_what_it_composes():
+    assert clean_text("e\u200b\u0301\u3000\u3000x\x07") == "é x"
 
 
 @given(st.text(alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=1))

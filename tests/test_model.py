@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from goalkit import GOAL_TASKS, Compressor, GoalModel
+from goalkit import GOAL_TASKS, Compressor, GoalModel, Task
 from goalkit.errors import ConfigurationError, ModelError
 from goalkit.storage import folder_digest
 
@@ -24,6 +24,8 @@ def test_padding_changes_nothing(run):
 
 
 def test_texts_beyond_the_positions_are_cut(run):
+    with pytest.raises(ConfigurationError, match="length is 65, the encoder has 64 positions"):
+        run.model.embed(["跑步"], length=65)
     assert np.isfinite(run.model.embed(["长" * 500])).all()
 
 
@@ -66,6 +68,11 @@ def _drop(folder):
     (folder / "model.safetensors").unlink()
 
 
+def _drop_line(file):
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[:99] + lines[100:]), encoding="utf-8")
+
+
 def _edit(folder, **changes):
     config = json.loads((folder / "config.json").read_bytes())
     (folder / "config.json").write_text(json.dumps({**config, **changes}))
@@ -77,6 +84,11 @@ def _edit(folder, **changes):
         (_cut, "model.safetensors is missing or damaged"),
         (_drop, "model.safetensors is missing or damaged"),
         (lambda folder: (folder / "vocab.txt").unlink(), "vocab.txt cannot be read"),
+        (lambda folder: _drop_line(folder / "vocab.txt"), "vocab.txt is not the vocabulary of this model"),
+        (
+            lambda folder: _edit(folder, colour="red"),
+            "unknown key colour in ModelConfiguration; valid keys are backbone, encoder",
+        ),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json is not valid JSON"),
         (lambda folder: _edit(folder, schema=99), "is not a goalkit model of schema 1"),
         (lambda folder: _edit(folder, tasks=[{"name": "other", "labels": ["a", "b"]}]), "does not fit config.json"),
@@ -99,11 +111,15 @@ def test_damaged_model_is_told_in_one_line(untrained, tmp_path, damage, told):
     assert "\n" not in str(caught.value)
 
 
-def test_unknown_key_in_a_saved_configuration_lists_the_valid_ones(untrained, tmp_path):
-    folder = untrained.save(tmp_path / "model")
-    _edit(folder, colour="red")
-    with pytest.raises(ConfigurationError, match="unknown key colour in ModelConfiguration; valid keys are backbone, encoder"):
-        GoalModel.load(folder)
+def test_tasks_may_bear_any_name(tmp_path):
+    tasks = [Task(name, ("a", "b")) for name in ("type", "keys", "train", "float")]
+    model = GoalModel.from_backbone("tiny-bert", tasks=tasks, encoder={"num_hidden_layers": 1})
+    assert list(GoalModel.load(model.save(tmp_path / "model")).predict(["跑步"])[0].labels) == [
+        "type",
+        "keys",
+        "train",
+        "float",
+    ]
 
 
 def test_contradicting_arguments_are_refused(tmp_path):

@@ -237,9 +237,11 @@ def test_ranges_name_operation_and_text_of_an_overflow(tmp_path):
 
 
 def test_ranges_flag_underflow_and_nan(tmp_path):
-    path = save(tmp_path, lambda x: torch.log(torch.abs(x) * 1e-6) * 0.0, (1,))
-    small, zero = operation_ranges(load_model(path), {"x0": np.array([[1e-3], [1.0]], np.float32)}, ["tiny", "one"]), None
-    assert [each.example for each in small if each.underflows] == ["tiny"]
+    path = save(tmp_path, lambda x: torch.tanh(x * 1e-5) + 1.0, (1,), half=True)
+    small = operation_ranges(load_model(path), {"x0": np.array([[1e-3], [1.0]], np.float32)}, ["tiny", "one"])
+    assert {each.example for each in small if each.underflows} == {"tiny"}
+    exact = operation_ranges(load_model(path, precision="float32"), {"x0": np.array([[1e-3]], np.float32)}, ["tiny"])
+    assert not any(each.underflows for each in exact)
     zero = operation_ranges(
         load_model(save(tmp_path, lambda x: torch.sqrt(x), (1,), name="s.mlpackage")), {"x0": [[-1.0]]}, ["minus"]
     )
@@ -273,6 +275,14 @@ def test_inputs_that_do_not_fit_are_told(tmp_path):
     with pytest.raises(RuntimeModelError, match=r"x0 has the shape \[3, 2\], the model takes \[2, 3\]"):
         model.predict({"x0": np.zeros((3, 2))})
     assert model.predict_many({"x0": np.zeros((0, 2, 3))})["y"].shape[0] == 0
+    with pytest.raises(ConfigurationError, match="batch_size is 0"):
+        model.predict_many({"x0": np.zeros((1, 2, 3))}, batch_size=0)
+
+
+def test_token_ids_beyond_the_table_are_told(exported):
+    ids = np.full((1, 48), 99999, np.int32)
+    with pytest.raises(RuntimeModelError, match=r"gather \(of \w+\) looks beyond its table .*check the token ids"):
+        exported.programs[48].predict({"input_ids": ids, "attention_mask": np.ones_like(ids)})
 
 
 def test_unknown_operation_is_named_with_its_place(tmp_path, monkeypatch):

@@ -1,14 +1,16 @@
 import errno
+from pathlib import Path
 
 import pytest
 
 from goalkit.errors import StorageError
-from goalkit.storage import files_in, folder_digest, recover_folder, replacing_folder
+from goalkit.storage import BUNDLE, MODEL, check_replaceable, files_in, folder_digest, readable_folder, replacing_folder
 
 
 def write(folder, text):
-    with replacing_folder(folder) as temporary:
+    with replacing_folder(folder, MODEL) as temporary:
         (temporary / "file").write_text(text)
+        (temporary / "config.json").write_text('{"schema": 1}')
 
 
 def test_replaces_a_folder_whole(tmp_path):
@@ -16,14 +18,14 @@ def test_replaces_a_folder_whole(tmp_path):
     write(folder, "old")
     (folder / "leftover").write_text("x")
     write(folder, "new")
-    assert files_in(folder) == ["file"]
+    assert files_in(folder) == ["config.json", "file"]
     assert (folder / "file").read_text() == "new"
     assert [each.name for each in folder.parent.iterdir()] == ["out"], "nothing temporary is left beside it"
 
 
 def test_a_failure_leaves_the_old_folder(tmp_path):
     write(tmp_path / "out", "old")
-    with pytest.raises(RuntimeError, match="boom"), replacing_folder(tmp_path / "out") as temporary:
+    with pytest.raises(RuntimeError, match="boom"), replacing_folder(tmp_path / "out", MODEL) as temporary:
         (temporary / "file").write_text("half")
         raise RuntimeError("boom")
     assert (tmp_path / "out" / "file").read_text() == "old"
@@ -34,17 +36,46 @@ def test_a_full_disk_is_told_and_leaves_the_old_folder(tmp_path):
     write(tmp_path / "out", "old")
     with (
         pytest.raises(StorageError, match="No space left on device.*what stood there before is unchanged"),
-        replacing_folder(tmp_path / "out"),
+        replacing_folder(tmp_path / "out", MODEL),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert (tmp_path / "out" / "file").read_text() == "old"
 
 
-def test_a_crash_between_the_renames_is_recovered(tmp_path):
+def test_after_a_crash_between_the_renames_readers_find_the_old_folder_and_writers_go_on(tmp_path):
     write(tmp_path / "out", "old")
     (tmp_path / "out").rename(tmp_path / ".out.previous")
-    recover_folder(tmp_path / "out")
-    assert (tmp_path / "out" / "file").read_text() == "old"
+    assert (readable_folder(tmp_path / "out") / "file").read_text() == "old"
+    assert not (tmp_path / "out").exists(), "a reader changes nothing"
+    write(tmp_path / "out", "new")
+    assert (readable_folder(tmp_path / "out") / "file").read_text() == "new"
+    assert [each.name for each in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_goalkit_did_not_make_is_never_replaced(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("years of work")
+    with pytest.raises(StorageError, match="holds other things than a model: choose another folder"):
+        write(tmp_path / "thesis", "new")
+    with pytest.raises(StorageError, match="holds other things than a bundle"):
+        check_replaceable(tmp_path / "thesis", BUNDLE)
+    assert files_in(tmp_path / "thesis") == ["chapter1.txt"]
+    with pytest.raises(StorageError, match="give a folder with a name"):
+        check_replaceable(Path("/"), MODEL)
+
+
+def test_an_early_check_leaves_nothing(tmp_path):
+    check_replaceable(tmp_path / "deep" / "out", MODEL)
+    assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_a_link_to_a_folder_stays_a_link(tmp_path):
+    write(tmp_path / "real", "old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for text in ("new", "newer"):
+        write(tmp_path / "link", text)
+        assert (tmp_path / "real" / "file").read_text() == text
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_a_file_in_the_way_is_told(tmp_path):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goalkit.backbones import default_vocabulary, vocabulary_from_texts
-from goalkit.errors import ModelError
+from goalkit.errors import ConfigurationError, DatasetError, ModelError
 from goalkit.export.golden import EDGE_CASES, golden_texts
 from goalkit.tokenization import SPECIAL_TOKENS, WordPieceTokenizer
 
@@ -50,6 +50,30 @@ def test_vocabulary_from_texts_holds_their_words_and_nothing_of_others():
     assert own.pieces("背Duolingo") == ["背", "duolingo"]
     assert own.pieces("跑") == ["[UNK]"]
     assert own.unknown_share(["背跑"]) == 0.5
+
+
+def test_windows_line_ends_make_no_other_vocabulary(tmp_path):
+    (tmp_path / "vocab.txt").write_bytes(TOKENIZER.file_bytes().replace(b"\n", b"\r\n"))
+    assert WordPieceTokenizer.from_file(tmp_path / "vocab.txt").vocabulary == TOKENIZER.vocabulary
+
+
+def test_texts_and_lengths_that_cannot_be_encoded_are_told():
+    with pytest.raises(DatasetError, match="is not valid Unicode"):
+        TOKENIZER.encode(["跑步", "\udcd6"])
+    with pytest.raises(ConfigurationError, match="length is 2: it must hold"):
+        TOKENIZER.encode(["跑步"], 2)
+
+
+def test_golden_goals_are_of_every_category_alike():
+    from collections import Counter
+
+    from goalkit import Dataset
+
+    goals = Dataset.goals()
+    category = dict(zip(goals.texts, goals.labels["category"], strict=True))
+    counts = Counter(category[text] for text in golden_texts())
+    assert sum(counts.values()) == len(set(golden_texts())) == 500
+    assert min(counts.values()) >= 95
 
 
 def test_damaged_vocabulary_is_refused(tmp_path):

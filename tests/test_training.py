@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from goalkit import Dataset, GoalModel, Splits, Trainer
 from goalkit.errors import TrainingError
-from goalkit.training import evaluate, ngram_baseline
+from goalkit.training import TaskScore, evaluate, ngram_baseline
 from goalkit.training.batching import epoch_batches
 from goalkit.training.evaluation import score_labels
 
@@ -25,6 +25,21 @@ def test_chooses_the_best_epoch_and_stops_without_progress(untrained, splits):
     best = max(made.epochs, key=lambda epoch: epoch.validation_score)
     assert made.best_epoch == best.number
     assert len(made.epochs) == made.best_epoch + 2 < 9
+
+
+def test_weights_are_those_of_the_best_epoch(untrained, splits, monkeypatch):
+    """Let the second of three epochs be the best, whatever it really was."""
+    marks, seen = iter((0.5, 0.9, 0.1)), []
+
+    def judge(model, rows):
+        seen.append(model.digest())
+        return (TaskScore("category", 0.0, next(marks)),)
+
+    monkeypatch.setattr("goalkit.training.trainer.evaluate", judge)
+    few = Splits(splits.validation, splits.validation, splits.test)
+    made = Trainer(epochs=3, learning_rate=1e-3).fit(untrained, few, progress=False)
+    assert made.best_epoch == 2
+    assert made.model.digest() == seen[1] != seen[2]
 
 
 def test_same_seed_same_bytes_and_the_given_model_is_untouched(untrained, splits):

@@ -33,7 +33,7 @@ class Encoder(nn.Module, ABC):
                 want; use this instead.
 
         Returns:
-            Hidden states, float [N, S, H].
+            Hidden states, float [N, S, H]; or the embedding, float [N, H], of an encoder that pools itself.
         """
 
 
@@ -61,7 +61,7 @@ class Backbone(ABC):
     summary: ClassVar[str] = ""
     """One line for `goalkit backbones`."""
     pooling: ClassVar[str] = "mean"
-    """How hidden states become one embedding unless the user says otherwise; see goalkit.model.Pooling."""
+    """How hidden states become one embedding unless the user says otherwise; see goalkit.classifier.Classifier."""
 
     def vocabulary(self) -> Sequence[str]:
         """The pieces a fresh encoder knows; by default the Chinese vocabulary that ships with goalkit."""

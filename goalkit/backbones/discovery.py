@@ -24,17 +24,17 @@ class InstalledBackbone:
         """Import the plugin. Raises BackboneError that names the package at fault."""
         try:
             loaded = self._entry_point.load()
+            if isinstance(loaded, type) and issubclass(loaded, Backbone):
+                return loaded()
         except Exception as fault:  # a plugin may fail in any way; whichever it is, its package is to blame
             raise BackboneError(
                 f"backbone {self.name!r}: package {self.package} fails to import {self.target} "
                 f"({type(fault).__name__}: {fault}); repair or uninstall {self.package}"
             ) from fault
-        if not (isinstance(loaded, type) and issubclass(loaded, Backbone)):
-            raise BackboneError(
-                f"backbone {self.name!r}: {self.target} of package {self.package} is not a subclass of "
-                "goalkit.backbones.Backbone; correct the entry point"
-            )
-        return loaded()
+        raise BackboneError(
+            f"backbone {self.name!r}: {self.target} of package {self.package} is not a subclass of "
+            "goalkit.backbones.Backbone; correct the entry point"
+        )
 
 
 def installed_backbones() -> dict[str, InstalledBackbone]:

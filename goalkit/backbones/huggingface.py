@@ -118,8 +118,14 @@ class HuggingFaceBackbone(Backbone):
         from transformers import AutoConfig, AutoModel
 
         arguments = {key: value for key, value in configuration.items() if key != "model_type"}
-        config = AutoConfig.for_model(self.architecture, **arguments)
-        return HuggingFaceEncoder(AutoModel.from_config(config, add_pooling_layer=False))  # type: ignore[no-untyped-call]
+        try:
+            config = AutoConfig.for_model(self.architecture, **arguments)
+            model = AutoModel.from_config(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+        except (ValueError, KeyError, TypeError, RuntimeError) as fault:
+            raise ConfigurationError(
+                f"backbone {self.name!r} cannot be built with {arguments} ({fault}): correct the setting"
+            ) from fault
+        return HuggingFaceEncoder(model)
 
     def load_checkpoint(self, source: str | Path) -> Checkpoint:
         """See `Backbone.load_checkpoint`; reads what transformers' `save_pretrained` writes."""
@@ -127,22 +133,27 @@ class HuggingFaceBackbone(Backbone):
 
         try:
             config = AutoConfig.from_pretrained(source)
-            if config.model_type != self.architecture:
-                raise ModelError(
-                    f"{source} holds a {config.model_type} model, backbone {self.name!r} needs {self.architecture}: "
-                    "choose the other backbone or another checkpoint"
-                )
-            model = AutoModel.from_pretrained(source, add_pooling_layer=False)
-            tokenizer = AutoTokenizer.from_pretrained(source)
-        except (OSError, ValueError) as fault:
-            reason = str(fault).split("\n")[0]
+            if config.model_type == self.architecture:
+                model, report = AutoModel.from_pretrained(source, add_pooling_layer=False, output_loading_info=True)
+                tokenizer = AutoTokenizer.from_pretrained(source)
+        except Exception as fault:  # damaged checkpoints make transformers raise whatever it stumbles over
+            reason = str(fault).strip().split("\n")[0]
             raise ModelError(
-                f"no checkpoint at {os.fspath(source)!r} ({reason}): give a folder with config.json, model.safetensors and "
-                "vocab.txt, or a hub name with the network on"
+                f"no usable checkpoint at {os.fspath(source)!r} ({reason}): give a folder with config.json, model.safetensors "
+                "and vocab.txt, or a hub name with the network on"
             ) from fault
+        if config.model_type != self.architecture:
+            raise ModelError(
+                f"{source} holds a {config.model_type} model, backbone {self.name!r} needs {self.architecture}: "
+                "choose the other backbone or another checkpoint"
+            )
+        if missing := sorted(report["missing_keys"]):
+            raise ModelError(f"{source} lacks the weights {missing[0]} and {len(missing) - 1} more: get the whole checkpoint")
         pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
         if [number for _, number in pieces] != list(range(config.vocab_size)):
-            raise ModelError(f"{source}: the tokenizer has {len(pieces)} pieces, the model {config.vocab_size} rows")
+            raise ModelError(
+                f"{source}: the tokenizer has {len(pieces)} pieces, the model {config.vocab_size} rows: get its own tokenizer"
+            )
         lowercase = bool(getattr(tokenizer, "do_lower_case", True))
         return Checkpoint(
             self.configuration(config.vocab_size, _own_settings(config)),
@@ -152,6 +163,7 @@ class HuggingFaceBackbone(Backbone):
 
 
 def _own_settings(config: Any) -> dict[str, Any]:
-    """The settings that shape the encoder, without the bookkeeping that transformers saves beside them."""
+    """The settings that shape the encoder, without what else a published configuration carries."""
+    known = set(type(config)().to_dict())
     bookkeeping = {"vocab_size", "model_type", "transformers_version", "architectures", "dtype", "torch_dtype"}
-    return {key: value for key, value in config.to_diff_dict().items() if key not in bookkeeping}
+    return {key: value for key, value in config.to_diff_dict().items() if key in known - bookkeeping}

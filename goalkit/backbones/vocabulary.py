@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
@@ -20,15 +20,13 @@ def default_vocabulary() -> tuple[str, ...]:
     return tuple(text.split("\n")[:-1])
 
 
-def vocabulary_from_texts(texts: Iterable[str], *, size: int = 8192, minimum_count: int = 1) -> tuple[str, ...]:
+def vocabulary_from_texts(texts: Iterable[str]) -> tuple[str, ...]:
     """A vocabulary of whole words in BERT's sense (a Chinese character, a punctuation mark, a Latin or digit run).
 
     Single Latin letters and digits, alone and as `##` continuations, are always in, so that any such run can be spelt.
 
     Args:
         texts: training texts. Never give test texts: the vocabulary is learnt from them.
-        size: the most rows.
-        minimum_count: rarer words are left to `[UNK]`.
 
     Returns:
         Pieces, most frequent first after the special and single ones, padded to a multiple of 32.
@@ -39,17 +37,12 @@ def vocabulary_from_texts(texts: Iterable[str], *, size: int = 8192, minimum_cou
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
-    frequent = [word for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= minimum_count]
-    return _padded([*SPECIAL_TOKENS, *single_pieces(), *frequent], size)
+    frequent = sorted(counts, key=lambda word: (-counts[word], word))
+    pieces = list(dict.fromkeys([*SPECIAL_TOKENS, *single_pieces(), *frequent]))
+    return (*pieces, *(f"[unused{number}]" for number in range(-len(pieces) % MULTIPLE)))
 
 
 def single_pieces() -> list[str]:
     """Latin letters and digits, alone and as continuations."""
     letters = "0123456789abcdefghijklmnopqrstuvwxyz"
     return [*letters, *(f"##{letter}" for letter in letters)]
-
-
-def _padded(pieces: Sequence[str], size: int) -> tuple[str, ...]:
-    kept = list(dict.fromkeys(pieces))[: size - size % MULTIPLE]
-    padding = -len(kept) % MULTIPLE
-    return (*kept, *(f"[unused{number}]" for number in range(padding)))

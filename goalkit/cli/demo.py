@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from goalkit.cli.options import SEED
+
 
 @click.command(
     "demo",
@@ -18,8 +20,10 @@ Examples:
 @click.option(
     "--output", type=click.Path(path_type=Path), default=Path("build"), show_default=True, help="Folder for all that is made."
 )
-@click.option("--epochs", default=10, show_default=True, help="The most passes over the training goals.")
-@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--epochs", type=click.IntRange(1), default=10, show_default=True, help="The most passes over the training goals."
+)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 def command(output: Path, epochs: int, seed: int) -> None:
     """Make a verified bundle from the goals that ship with goalkit: the whole road in a few minutes."""
     from goalkit.cli.reports import show_verification
@@ -29,8 +33,11 @@ def command(output: Path, epochs: int, seed: int) -> None:
     from goalkit.datasets import Dataset
     from goalkit.export import CoreMLExporter, UpdatableHeadBuilder
     from goalkit.model import GoalModel
+    from goalkit.storage import BUNDLE, MODEL, check_replaceable
     from goalkit.training import Trainer, evaluate, ngram_baseline
 
+    for name, kind in (("model", MODEL), ("model-int8", MODEL), ("GoalAnalyzer", BUNDLE)):
+        check_replaceable(output / name, kind)
     start = time.perf_counter()
     splits = Dataset.goals().clean().split(seed=seed)
     sizes = [len(side) for side in (splits.train, splits.validation, splits.test)]
@@ -71,7 +78,7 @@ def command(output: Path, epochs: int, seed: int) -> None:
         [(task, *map(percent, each)) for task, each in accuracy.items()],
     )
     console.print(
-        f"\nIn {seconds:.0f} seconds you made [bold]{bundle.path}[/]: {megabytes(report.bundle_bytes)} to drop into an app, "
+        f"\nIn {seconds:.0f} seconds you made {bundle.path}: {megabytes(report.bundle_bytes)} to drop into an app, "
         f"its package {megabytes(report.package_bytes)}, from a model of {megabytes(small.bytes_before)}.\n"
         "The encoder started from random weights, so plain n-grams may still beat it; pre-trained ones are the remedy.\n"
         "What next:\n"

@@ -54,7 +54,7 @@ def _devices() -> list[tuple[str, str, str]]:
     try:
         import torch
 
-        from goalkit.training.precision import best_precision
+        from goalkit.precision import best_precision
     except ImportError as fault:
         return [("devices", "unknown", f"torch cannot be imported ({fault})")]
     bfloat16 = best_precision() is torch.bfloat16

@@ -8,6 +8,8 @@ import click
 
 from goalkit.cli.options import BUNDLE
 
+RECIPES = ["int8", "palette6", "palette4", "none"]
+
 
 @click.command(
     "export",
@@ -19,11 +21,15 @@ Examples:
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), default=BUNDLE, show_default=True, help="Folder for the bundle.")
-@click.option("--recipe", default="int8", show_default=True, help="Compression: int8, or none.")
+@click.option("--recipe", type=click.Choice(RECIPES), default="int8", show_default=True, help="Compression.")
 @click.option("--head", "heads", multiple=True, help="Task with an updatable head; repeat it.  [default: every task]")
-@click.option("--sequence-length", default=64, show_default=True, help="Tokens each text is padded or cut to.")
-@click.option("--target", default="iOS16", show_default=True, help="The oldest system: iOS16, iOS17 or iOS18.")
-@click.option("--precision", default="float16", show_default=True, help="float16 or float32.")
+@click.option(
+    "--sequence-length", type=click.IntRange(3), default=64, show_default=True, help="Tokens each text is padded or cut to."
+)
+@click.option(
+    "--target", type=click.Choice(["iOS16", "iOS17", "iOS18"]), default="iOS16", show_default=True, help="The oldest system."
+)
+@click.option("--precision", type=click.Choice(["float16", "mixed", "float32"]), default="float16", show_default=True)
 def command(
     model: Path, output: Path, recipe: str, heads: tuple[str, ...], sequence_length: int, target: str, precision: str
 ) -> None:
@@ -34,7 +40,10 @@ def command(
     from goalkit.export import CoreMLExporter, UpdatableHeadBuilder
     from goalkit.export.golden import golden_texts
     from goalkit.model import GoalModel
+    from goalkit.storage import BUNDLE as BUNDLE_FOLDER
+    from goalkit.storage import check_replaceable
 
+    check_replaceable(output, BUNDLE_FOLDER)
     exporter = CoreMLExporter(sequence_length=sequence_length, deployment_target=target, precision=precision)
     original = GoalModel.load(model)
     smaller = original if recipe == "none" else Compressor.from_recipe(recipe).compress(original).model

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MODEL = Path("build", "model")
 BUNDLE = Path("build", "GoalAnalyzer")
 
+SEED = click.IntRange(0, 2**32 - 1)
+
 DATA_OPTIONS = (
     click.option(
         "--data", type=click.Path(path_type=Path), help="CSV file with a header; without it, the shipped hand-written goals."
@@ -23,7 +25,7 @@ DATA_OPTIONS = (
         "--label", "labels", multiple=True, help="Column of labels; repeat it for several tasks.  [default: the goal tasks]"
     ),
     click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the file."),
-    click.option("--seed", default=0, show_default=True, help="Of the split, and of all that is random."),
+    click.option("--seed", type=SEED, default=0, show_default=True, help="Of the split, and of all that is random."),
 )
 
 
@@ -39,6 +41,8 @@ def load_splits(data: Path | None, text: str, labels: tuple[str, ...], encoding:
     from goalkit.datasets import Dataset
     from goalkit.tasks import GOAL_TASKS
 
-    names = labels or [task.name for task in GOAL_TASKS]
-    rows = Dataset.goals() if data is None else Dataset.from_csv(data, text=text, labels=list(names), encoding=encoding)
+    names = list(labels or [task.name for task in GOAL_TASKS])
+    if data is None and (text != "text" or encoding != "utf-8" or not set(names) <= {task.name for task in GOAL_TASKS}):
+        raise click.UsageError(f"the shipped goals have no columns {text}, {', '.join(names)}: name your own file with --data")
+    rows = Dataset.goals(names) if data is None else Dataset.from_csv(data, text=text, labels=names, encoding=encoding)
     return rows.clean().split(seed=seed)

@@ -28,7 +28,9 @@ def command(texts: tuple[str, ...], bundle: Path, as_json: bool) -> None:
     from goalkit.configuration import to_dict
     from goalkit.export import Bundle
 
-    asked = [line.strip() for line in sys.stdin if line.strip()] if texts == ("-",) else list(texts)
+    asked = [line.strip() for text in texts for line in (sys.stdin if text == "-" else [text]) if line.strip()]
+    if not asked:
+        raise click.UsageError("there is no goal to ask about: give one, or - and goals on standard input, one a line")
     opened = Bundle.open(bundle)
     for prediction in opened.predict(asked):
         hint = opened.hints.choose(prediction)

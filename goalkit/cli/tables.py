@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False)  # goals may hold [brackets]
 
 
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, figures: bool = True) -> None:
@@ -23,7 +23,7 @@ def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *,
 
 def step(text: str) -> None:
     """Announce what is being done."""
-    console.print(f"[bold cyan]→[/] {text}")
+    console.print(f"→ {text}", style="cyan")
 
 
 def percent(share: float | None) -> str:

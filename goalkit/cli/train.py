@@ -21,9 +21,10 @@ Examples:
 @data_options
 @click.option("--backbone", default="tiny-bert", show_default=True, help="See `goalkit backbones`.")
 @click.option("--checkpoint", help="Folder or hub name of pre-trained weights.")
-@click.option("--epochs", default=10, show_default=True, help="The most passes over the training rows.")
+@click.option("--own-vocabulary", is_flag=True, help="Build the vocabulary from the training texts.")
+@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="The most passes over the training rows.")
 @click.option("--learning-rate", default=5e-4, show_default=True, help="2e-5 to 1e-4 suits pre-trained weights.")
-@click.option("--batch-size", default=16, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=MODEL, show_default=True, help="Folder for the model.")
 def command(
     data: Path | None,
@@ -33,6 +34,7 @@ def command(
     seed: int,
     backbone: str,
     checkpoint: str | None,
+    own_vocabulary: bool,
     epochs: int,
     learning_rate: float,
     batch_size: int,
@@ -42,10 +44,15 @@ def command(
     from goalkit.cli.reports import show_scores
     from goalkit.cli.tables import console
     from goalkit.model import GoalModel
+    from goalkit.storage import MODEL as MODEL_FOLDER
+    from goalkit.storage import check_replaceable
     from goalkit.training import Trainer, evaluate
 
+    check_replaceable(output, MODEL_FOLDER)
     splits = load_splits(data, text, labels, encoding, seed)
-    model = GoalModel.from_backbone(backbone, tasks=splits.train.tasks, checkpoint=checkpoint, seed=seed)
+    texts = splits.train.texts if own_vocabulary else None
+    tasks = splits.train.tasks
+    model = GoalModel.from_backbone(backbone, tasks=tasks, vocabulary_from=texts, checkpoint=checkpoint, seed=seed)
     trainer = Trainer(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, seed=seed)
     run = trainer.fit(model, splits)
     folder = run.save(output)

@@ -26,7 +26,9 @@ def large_layers(model: Classifier) -> Iterator[tuple[nn.Module, Tensor]]:
     for name, module in list(model.encoder.named_modules()):
         if isinstance(module, nn.Linear | nn.Embedding) and module.weight.numel() >= SMALLEST:
             if parametrize.is_parametrized(module):
-                raise ConfigurationError(f"encoder.{name} is compressed already: compress the original model instead")
+                raise ConfigurationError(
+                    f"encoder.{name} is compressed already: compress the original model, or export this as it is"
+                )
             weight = module.weight.detach()
             if not torch.isfinite(weight).all():
                 raise ConfigurationError(f"encoder.{name}.weight holds NaN or infinity: train again from a sound model")

@@ -67,8 +67,10 @@ class Dataset:
             texts: N strings.
             labels: for each task its N labels.
             tasks: the tasks in full, to hold the labels to them; for a name not among them the labels are gathered
-                from the rows (in the order of goalkit's own task of that name if they all belong to it, else sorted).
+                from the rows, in the order of goalkit's own task of that name if they all belong to it, else sorted.
         """
+        if not labels or set(labels) & {TEXT, ORIGIN}:
+            raise DatasetError(f"the label columns are {list(labels)}: give at least one, and none called {TEXT} or {ORIGIN}")
         for name, column in labels.items():
             if len(column) != len(texts):
                 raise DatasetError(f"there are {len(texts)} texts and {len(column)} labels for {name}: give one label a text")
@@ -96,6 +98,8 @@ class Dataset:
             ConfigurationError: a column holds a single label.
         """
         names = [entry if isinstance(entry, str) else entry.name for entry in labels]
+        if len({text, *names}) <= len(names):
+            raise DatasetError(f"the text column is {text}, the label columns are {', '.join(names)}: name each column once")
         table = read_csv(Path(path), [text, *names], encoding=encoding)
         if not len(table):
             raise DatasetError(f"{path} has a header line but no rows: add texts with labels")
@@ -109,10 +113,14 @@ class Dataset:
             raise DatasetError(f"{path}: {fault}") from fault
 
     @classmethod
-    def goals(cls) -> Dataset:
-        """The goals that ship with goalkit: hand-written for it, not collected; docs/goal-corpus.md describes them."""
+    def goals(cls, labels: Sequence[str | Task] = GOAL_TASKS) -> Dataset:
+        """The goals that ship with goalkit: hand-written for it, not collected; docs/goal-corpus.md describes them.
+
+        Args:
+            labels: the tasks wanted, by default all three.
+        """
         with resources.as_file(resources.files("goalkit.resources") / "goals.csv") as path:
-            return cls.from_csv(path)
+            return cls.from_csv(path, labels=labels)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -181,6 +189,6 @@ class Dataset:
 def _gather_task(name: str, column: Sequence[str]) -> Task:
     found = set(column)
     for task in GOAL_TASKS:
-        if task.name == name and found <= set(task.labels) and len(found) > 1:
-            return task
+        if task.name == name and found <= set(task.labels):
+            return Task(name, [label for label in task.labels if label in found])
     return Task(name, sorted(found))

@@ -49,7 +49,9 @@ def _decode(path: Path, encoding: str) -> str:
     except LookupError:
         raise DatasetError(f"there is no encoding {encoding!r}; common ones are utf-8, gb18030, big5") from None
     try:
-        return data.decode(codec.name).removeprefix("\ufeff")
+        return str(data.decode(codec.name)).removeprefix("\ufeff")
+    except LookupError:
+        raise DatasetError(f"{encoding} is not an encoding of text; common ones are utf-8, gb18030, big5") from None
     except UnicodeDecodeError as fault:
         line = data[: fault.start].count(b"\n") + 1
         raise DatasetError(

@@ -24,13 +24,14 @@ from goalkit.export.verification import (
     Array,
     Gates,
     OutputComparison,
+    Truth,
     VerificationReport,
     accuracies,
     compare,
     failed_gates,
 )
 from goalkit.model import GoalModel, Prediction, predictions
-from goalkit.storage import files_in, recover_folder, replacing_folder
+from goalkit.storage import BUNDLE, files_in, readable_folder, replacing_folder
 from goalkit.tasks import Task, task_named
 from goalkit.tokenization import WordPieceTokenizer
 
@@ -67,8 +68,7 @@ class Bundle:
             BundleError: the folder is no bundle, a file is missing or altered, its tokenizer no longer gives its own golden
                 ids, or `source` is another model than the one that was exported.
         """
-        path = Path(path)
-        recover_folder(path)
+        path = readable_folder(Path(path))
         if not path.is_dir():
             raise BundleError(f"there is no bundle at {path}: make one with `goalkit demo` or `goalkit export`")
         bundle = cls(path, Manifest.read(path), source)
@@ -149,7 +149,7 @@ class Bundle:
             gates: what must be reached.
 
         Raises:
-            BundleError: there are no texts, or labels do not fit them.
+            BundleError: there are no texts, labels do not fit them, or the reference has other labels.
             RuntimeModelError: a saved file cannot be executed.
         """
         gates = gates or Gates()
@@ -159,49 +159,66 @@ class Bundle:
         accuracy = {name: {"bundle": share} for name, share in accuracies(found, label_ids).items()}
         fidelity: list[OutputComparison] = []
         if reference is not None:
+            shared = self._check_reference(reference)
             expected = reference.predict_probabilities(texts, length=self.manifest.sequence_length)
-            shared = [name for name in found if name in expected]
             fidelity = [compare(f"{name}_probabilities", texts, found[name], expected[name], labels=True) for name in shared]
-            for name, share in accuracies(expected, label_ids).items():
-                accuracy[name]["reference"] = share
-        source, compared, parity = self._parity(texts, outputs)
+            for name in accuracy.keys() & set(shared):
+                accuracy[name]["reference"] = accuracies(expected, {name: label_ids[name]})[name]
+        truth = self._golden() if self.source is None else self._source_truth(texts)
+        shown = outputs if self.source is not None else self.run(truth.texts)
         report = VerificationReport(
             texts=len(texts),
+            compared_texts=len(truth.texts),
             package_bytes=_bytes(self.path / PACKAGE),
             bundle_bytes=_bytes(self.path),
             precision=self.manifest.precision,
-            parity_source=source,
-            parity=parity,
+            parity_source="golden.json" if self.source is None else "exported model",
+            parity=truth.compare(shown),
             fidelity=tuple(fidelity),
-            heads=self._head_errors(outputs["embedding"]),
+            heads=self._head_errors(truth),
             accuracy=accuracy,
         )
-        return attrs.evolve(report, failures=failed_gates(report, gates, compared_texts=compared))
+        return attrs.evolve(report, failures=failed_gates(report, gates))
 
-    def _parity(self, texts: Sequence[str], outputs: Mapping[str, Array]) -> tuple[str, int, tuple[OutputComparison, ...]]:
-        """Where the expected outputs come from, how many texts were compared, and the comparisons."""
-        if self.source is None:
-            golden = read_json(self.path / GOLDEN, error=BundleError)
-            texts = golden["texts"]
-            found = self._probabilities(self.run(texts))
-            expected = {name: np.array(rows, np.float32) for name, rows in golden["probabilities"].items()}
-            comparisons = []
-        else:
-            embedding = self.source.embed(texts, length=self.manifest.sequence_length)
-            found, expected = self._probabilities(outputs), self.source.head_probabilities(embedding)
-            comparisons = [compare("embedding", texts, outputs["embedding"], embedding, labels=False)]
-        comparisons += [compare(f"{name}_probabilities", texts, found[name], expected[name], labels=True) for name in found]
-        return "golden.json" if self.source is None else "exported model", len(texts), tuple(comparisons)
+    def _source_truth(self, texts: Sequence[str]) -> Truth:
+        """What the exported model says about texts."""
+        assert self.source is not None
+        embeddings = self.source.embed(texts, length=self.manifest.sequence_length)
+        return Truth(tuple(texts), self.source.head_probabilities(embeddings), embeddings)
 
-    def _head_errors(self, embeddings: Array) -> dict[str, float]:
-        """Largest probability error of each saved head against the torch head, on the same embeddings."""
-        if self.source is None:
-            return {}
-        expected = self.source.head_probabilities(embeddings)
+    def _golden(self) -> Truth:
+        """What the exported model said about the golden texts."""
+        golden = read_json(self.path / GOLDEN, error=BundleError)
+        probabilities = {name: np.array(rows, np.float32) for name, rows in golden["probabilities"].items()}
+        return Truth(tuple(golden["texts"]), probabilities, np.array(golden["embeddings"], np.float32))
+
+    def _head_errors(self, truth: Truth) -> dict[str, float]:
+        """Largest probability error of each saved head on the exported model's own embeddings."""
+        count = len(truth.embeddings)
         return {
-            task: float(np.abs(head.predict_many({"embedding": embeddings})["probabilities"] - expected[task]).max())
+            task: float(
+                np.abs(
+                    head.predict_many({"embedding": truth.embeddings})["probabilities"] - truth.probabilities[task][:count]
+                ).max()
+            )
             for task, head in self.heads.items()
         }
+
+    def _check_reference(self, reference: GoalModel) -> list[str]:
+        """The tasks that the reference shares with the bundle. Raises BundleError if it cannot be compared with."""
+        theirs = {task.name: task for task in reference.tasks}
+        shared = [task for task in self.tasks if task.name in theirs]
+        for task in shared:
+            if theirs[task.name] != task:
+                raise BundleError(
+                    f"the reference has the labels {', '.join(theirs[task.name].labels)} for {task.name}, the bundle "
+                    f"{', '.join(task.labels)}: give the model that this one was made from"
+                )
+        if not shared or reference.encoder.max_length < self.manifest.sequence_length:
+            raise BundleError(
+                "the reference shares no task with the bundle, or is too short for it: give the model it was made from"
+            )
+        return [task.name for task in shared]
 
     def _label_ids(self, texts: Sequence[str], labels: Mapping[str, Sequence[str]]) -> dict[str, npt.NDArray[np.int64]]:
         if not texts:
@@ -217,12 +234,14 @@ class Bundle:
     def record(self, report: VerificationReport) -> Bundle:
         """Write what was measured into the manifest and the model card. Returns the bundle as it then is.
 
+        Figures only: the texts that were worst stay out, for they may be somebody's.
+
         Raises:
             StorageError: the folder cannot be written.
         """
-        with replacing_folder(self.path) as temporary:
+        with replacing_folder(self.path, BUNDLE) as temporary:
             shutil.copytree(self.path, temporary, dirs_exist_ok=True)
-            manifest = attrs.evolve(self.manifest, measured=report.to_dict())
+            manifest = attrs.evolve(self.manifest, measured=report.without_texts())
             write_card(temporary, manifest)
             manifest = manifest.write(temporary)
         return Bundle(self.path, manifest, self.source)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import overload
 
 import attrs
+import numpy as np
 from torch import nn
 
+from goalkit import storage
 from goalkit.classifier import Classifier
 from goalkit.configuration import between, one_of, write_json
 from goalkit.errors import ConfigurationError, ExportError
@@ -26,7 +27,6 @@ from goalkit.export.hints import Hints, default_hints
 from goalkit.export.manifest import Manifest, Origin
 from goalkit.export.package import write_model
 from goalkit.model import GoalModel
-from goalkit.storage import replacing_folder
 from goalkit.tokenization import TokenBatch
 from goalkit.weights import compressed_weights
 
@@ -54,7 +54,7 @@ class CoreMLExporter:
         derive_mask: take token ids alone and find the padding by its id, instead of taking a mask too.
     """
 
-    sequence_length: int = attrs.field(default=64, validator=between(3, math.inf))
+    sequence_length: int = attrs.field(default=64, validator=between(3, whole=True))
     deployment_target: str = attrs.field(default="iOS16", validator=one_of(*SPEC_VERSIONS))
     precision: str = attrs.field(default="float16", validator=one_of(*PRECISIONS))
     shorter_lengths: tuple[int, ...] = attrs.field(default=(), converter=_as_tuple)
@@ -125,7 +125,7 @@ class CoreMLExporter:
             return self._export_bundle(classifier, path, heads, hints or default_hints(classifier.tasks), calibration)
         if path.suffix != ".mlpackage":
             raise ExportError(f"{path} must end in .mlpackage: only a GoalModel, which has a tokenizer, makes a bundle")
-        with replacing_folder(path) as folder:
+        with storage.replacing_folder(path, storage.PACKAGE) as folder:
             self._convert(classifier, folder, calibration)
         return path
 
@@ -134,7 +134,7 @@ class CoreMLExporter:
     ) -> Bundle:
         self._check(model, heads, hints)
         texts = golden_texts()
-        with replacing_folder(path) as folder:
+        with storage.replacing_folder(path, storage.BUNDLE) as folder:
             batch = calibration or model.tokenizer.encode(texts[:CALIBRATION_TEXTS], self.sequence_length)
             self._convert(model, folder / PACKAGE, batch)
             for head in heads:
@@ -172,9 +172,15 @@ class CoreMLExporter:
         names = [head.task for head in heads]
         if len(set(names)) != len(names) or not set(names) <= {task.name for task in model.tasks}:
             raise ConfigurationError(f"the heads are for {names}: give at most one for each of the model's tasks")
+        for head in heads:
+            layer, inner = model.heads[head.task], head.spec.neuralNetworkClassifier.layers[0].innerProduct
+            if not np.array_equal(np.array(inner.weights.floatValue, np.float32), layer.weight.detach().numpy().ravel()):
+                raise ConfigurationError(
+                    f"the head for {head.task} was built from another model: build it from the one to export"
+                )
 
     def _manifest(self, model: GoalModel, heads: Sequence[UpdatableHead]) -> Manifest:
-        forms = Counter(f"{storage.bits}-bit {storage.kind}" for _, _, storage in compressed_weights(model))
+        forms = Counter(f"{form.bits}-bit {form.kind}" for _, _, form in compressed_weights(model))
         libraries = ("goalkit", "torch", "transformers", "tokenizers", "coremltools", "numpy")
         return Manifest(
             tasks=model.tasks,

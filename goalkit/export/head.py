@@ -91,7 +91,7 @@ class UpdatableHeadBuilder:
         """
         task = task_named(model.tasks, self.task)
         ct = coremltools()
-        layer: Any = model.heads[task.name]
+        layer = model.heads[task.name]
         width, count = layer.in_features, layer.out_features
         with quiet():
             # rank-5 mapping (the default) lets the plain softmax, the only one that is trainable, take a vector

@@ -62,7 +62,7 @@ class Hints:
     @classmethod
     def from_file(cls, path: Path) -> Hints:
         """Read a `hints.json`. Raises BundleError if it is damaged."""
-        return from_dict(cls, read_json(path, error=BundleError), source=str(path))
+        return from_dict(cls, read_json(path, error=BundleError), source=str(path), error=BundleError)
 
 
 def default_hints(tasks: Sequence[Task]) -> Hints:

@@ -81,8 +81,8 @@ class Manifest:
             raise BundleError(
                 f"{folder / FILE} is not of schema {SCHEMA}: use the goalkit that made the bundle, or export again"
             )
-        manifest = from_dict(cls, data, source=str(folder / FILE))
-        if manifest.digest != manifest._own_digest():
+        manifest = from_dict(cls, data, source=str(folder / FILE), error=BundleError)
+        if manifest.digest != manifest._own_digest() or (folder / FILE).read_bytes() != json_bytes(to_dict(manifest)):
             raise BundleError(f"{folder / FILE} was altered after the export: restore it or export again")
         present = {name for name in files_in(folder) if name != FILE and not name.rpartition("/")[2].startswith(".")}
         if missing := sorted(set(manifest.files) - present):

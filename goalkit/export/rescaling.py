@@ -81,7 +81,7 @@ def scale_stream(model: Classifier, mobilebert: Any, factor: float) -> None:
         written += embeddings.embedding_transformation.parameters()
     else:
         written.append(embeddings.word_embeddings.weight)
-    read: list[nn.Parameter] = []
+    read: list[Tensor] = []
     for layer in mobilebert.encoder.layer:
         written += [*layer.output.bottleneck.dense.parameters(), layer.output.bottleneck.LayerNorm.bias]
         read.append(layer.bottleneck.input.dense.weight)
@@ -97,11 +97,11 @@ def scale_stream(model: Classifier, mobilebert: Any, factor: float) -> None:
     if pooler is not None and pooler.do_activate:
         read.append(pooler.dense.weight)
     else:
-        read += [head.weight for head in model.heads.values()]  # type: ignore[misc]
-    for parameter in written:
-        parameter.mul_(factor)
-    for parameter in read:
-        parameter.div_(factor)
+        read += [head.weight for head in model.heads.values()]
+    for tensor in written:
+        tensor.mul_(factor)
+    for reader in read:
+        reader.div_(factor)
 
 
 def _mobilebert(model: Classifier) -> Any:

@@ -19,10 +19,10 @@ from goalkit.configuration import between, one_of, to_dict, write_json
 from goalkit.datasets import Dataset, Splits
 from goalkit.errors import TrainingError
 from goalkit.model import GoalModel
-from goalkit.storage import replacing_folder
+from goalkit.precision import best_precision
+from goalkit.storage import MODEL, replacing_folder
 from goalkit.training.batching import epoch_batches
 from goalkit.training.evaluation import TaskScore, evaluate
-from goalkit.training.precision import best_precision
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class TrainingRun:
             "epochs": [to_dict(epoch) for epoch in self.epochs],
         }
         folder = Path(folder)
-        with replacing_folder(folder) as temporary:
+        with replacing_folder(folder, MODEL) as temporary:
             self.model.write_files(temporary)
             write_json(temporary / "training.json", record)
         return folder
@@ -87,15 +87,15 @@ class Trainer:
         precision: "float32", "bfloat16", or "auto" for bfloat16 where the processor multiplies it natively.
     """
 
-    epochs: int = attrs.field(default=5, validator=between(1, math.inf))
+    epochs: int = attrs.field(default=5, validator=between(1, whole=True))
     learning_rate: float = attrs.field(default=1e-4, validator=between(0, 1, above=True))
-    batch_size: int = attrs.field(default=16, validator=between(1, math.inf))
+    batch_size: int = attrs.field(default=16, validator=between(1, whole=True))
     weight_decay: float = attrs.field(default=0.01, validator=between(0, 1))
     warmup: float = attrs.field(default=0.1, validator=between(0, 1))
-    clip_norm: float = attrs.field(default=1.0, validator=between(0, math.inf, above=True))
-    patience: int = attrs.field(default=3, validator=between(1, math.inf))
-    max_length: int = attrs.field(default=128, validator=between(3, math.inf))
-    seed: int = 0
+    clip_norm: float = attrs.field(default=1.0, validator=between(0, above=True))
+    patience: int = attrs.field(default=3, validator=between(1, whole=True))
+    max_length: int = attrs.field(default=128, validator=between(3, whole=True))
+    seed: int = attrs.field(default=0, validator=between(0, 2**32 - 1, whole=True))
     precision: str = attrs.field(default="auto", validator=one_of("auto", "float32", "bfloat16"))
 
     def fit(self, model: GoalModel, splits: Splits, *, progress: bool = True) -> TrainingRun:
@@ -115,7 +115,7 @@ class Trainer:
         if unknown > COVERAGE_FLOOR:
             logger.warning(
                 "%.0f %% of the pieces in the training texts are unknown to the vocabulary; build one from the texts with "
-                "from_backbone(..., vocabulary_from=texts)",
+                "from_backbone(..., vocabulary_from=texts), or goalkit train --own-vocabulary",
                 100 * unknown,
             )
         student = model.copy()

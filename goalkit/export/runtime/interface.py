@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
-from goalkit.errors import RuntimeModelError
+from goalkit.errors import ConfigurationError, RuntimeModelError
 from goalkit.export.coreml import model_proto
 
 PROGRESS_FROM = 1000
@@ -55,6 +55,8 @@ class RuntimeModel(ABC):
 
     def predict_many(self, inputs: Mapping[str, npt.ArrayLike], *, batch_size: int = 32) -> Arrays:
         """Execute the model on N examples, `batch_size` at a time; arrays have N as an additional first axis."""
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size is {batch_size}: it must be at least 1")
         arrays = self.checked(inputs)
         count = len(next(iter(arrays.values())))
         starts = tqdm(range(0, count, batch_size), "executing", unit="batch", leave=False, disable=count < PROGRESS_FROM)

@@ -37,6 +37,10 @@ class Step:
     """Values that no later step needs."""
 
 
+Observer = Callable[[Step, dict[str, Tensor], dict[str, Tensor]], dict[str, Tensor]]
+"""Sees a step's results before and after rounding, and returns tensors to hand back."""
+
+
 class MLProgram(RuntimeModel):
     """One function of an ML program.
 
@@ -70,7 +74,7 @@ class MLProgram(RuntimeModel):
             if step.arguments:
                 steps.append(step)
             else:
-                self._constants.update(run_step(step, {}))
+                self._constants.update(rounded(step, run_step(step, {})))
         return _with_lifetimes(steps, self._results)
 
     def _rounds(self, kind: str, value_type: Any) -> bool:
@@ -104,15 +108,13 @@ class MLProgram(RuntimeModel):
         results = self.execute_tensors({name: torch.from_numpy(array) for name, array in inputs.items()}, _nothing)
         return {name: results[name].numpy() for name in self._results}
 
-    def execute_tensors(
-        self, inputs: dict[str, Tensor], observe: Callable[[Step, dict[str, Tensor]], dict[str, Tensor]]
-    ) -> dict[str, Tensor]:
+    def execute_tensors(self, inputs: dict[str, Tensor], observe: Observer) -> dict[str, Tensor]:
         """Run all steps on N examples at once.
 
         Args:
             inputs: each [N, *shape].
-            observe: called after every step with its results, one example's as it seems; what it returns, tensors by name,
-                is handed back with N as the first axis.
+            observe: called after every step with its results before and after rounding, one example's as it seems; what it
+                returns, tensors by name, is handed back with N as the first axis.
 
         Returns:
             The outputs, and all that `observe` returned.
@@ -122,8 +124,9 @@ class MLProgram(RuntimeModel):
             known: dict[str, Any] = {**self._constants, **values}
             observed: dict[str, Tensor] = {}
             for step in self._steps:
-                found = run_step(step, known)
-                observed.update(observe(step, found))
+                exact = run_step(step, known)
+                found = rounded(step, exact)
+                observed.update(observe(step, exact, found))
                 known.update(found)
                 for name in step.spent:
                     del known[name]
@@ -136,12 +139,12 @@ class MLProgram(RuntimeModel):
         return results
 
 
-def _nothing(step: Step, results: dict[str, Tensor]) -> dict[str, Tensor]:
+def _nothing(step: Step, exact: dict[str, Tensor], results: dict[str, Tensor]) -> dict[str, Tensor]:
     return {}
 
 
 def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
-    """The results of one operation, rounded as it asks."""
+    """The results of one operation, not yet rounded."""
     arguments = {
         parameter: values[source] if isinstance(source, str) else [values[name] for name in source]
         for parameter, source in step.arguments.items()
@@ -153,10 +156,19 @@ def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
             f"the runtime cannot execute {step.kind} (of {step.name}) with {fault}: extend its function in "
             "goalkit.export.runtime.operations"
         ) from fault
+    except IndexError as fault:
+        raise RuntimeModelError(
+            f"{step.kind} (of {step.name}) looks beyond its table ({fault}): check the token ids"
+        ) from fault
     results = result if isinstance(result, tuple) else (result,)
+    return {name: tensor for (name, _), tensor in zip(step.outputs, results, strict=True)}
+
+
+def rounded(step: Step, results: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The results of one operation, in half precision where it asks for that."""
     return {
-        name: tensor.half().float() if half and tensor.is_floating_point() else tensor
-        for (name, half), tensor in zip(step.outputs, results, strict=True)
+        name: results[name].half().float() if half and results[name].is_floating_point() else results[name]
+        for name, half in step.outputs
     }
 
 

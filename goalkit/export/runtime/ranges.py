@@ -13,7 +13,6 @@ from torch import Tensor
 from goalkit.export.runtime.program import MLProgram, Step
 
 LARGEST_HALF = 65504.0
-SMALLEST_HALF = 2.0**-24
 
 
 @attrs.frozen(kw_only=True)
@@ -26,7 +25,7 @@ class OperationRange:
         largest: the largest magnitude (infinite after an overflow).
         example: the example (text) with that magnitude, or with the trouble, if there is any.
         overflows: whether a number is infinite. A result rounded to half precision is so from 65,520 on.
-        underflows: whether all of an example's numbers are too small for half precision though not zero before rounding.
+        underflows: whether rounding made all of an example's numbers zero that were not zero before.
         not_a_number: whether a result is NaN.
     """
 
@@ -66,12 +65,13 @@ def operation_ranges(
     parts: dict[str, list[npt.NDArray[np.float32]]] = {}
     kinds: dict[str, str] = {}
 
-    def observe(step: Step, results: dict[str, Tensor]) -> dict[str, Tensor]:
-        numbers = [tensor.flatten() for tensor in results.values() if tensor.is_floating_point()]
-        if not numbers:
+    def observe(step: Step, exact: dict[str, Tensor], results: dict[str, Tensor]) -> dict[str, Tensor]:
+        names = [name for name, tensor in results.items() if tensor.is_floating_point()]
+        if not names:
             return {}
         kinds[step.name] = step.kind
-        return {f"{step.name}/range": _summary(torch.cat(numbers))}
+        before, after = (torch.cat([each[name].flatten() for name in names]) for each in (exact, results))
+        return {f"{step.name}/range": _summary(before, after)}
 
     for start in range(0, len(examples), batch_size):
         batch = {name: torch.from_numpy(array[start : start + batch_size]) for name, array in arrays.items()}
@@ -81,19 +81,19 @@ def operation_ranges(
     return tuple(_range(name, kinds[name], np.concatenate(found), examples) for name, found in parts.items())
 
 
-def _summary(numbers: Tensor) -> Tensor:
-    """Of one example: largest finite magnitude, how many are infinite, NaN, not zero."""
+def _summary(exact: Tensor, numbers: Tensor) -> Tensor:
+    """Of one example: largest finite magnitude, how many are infinite, NaN, and not zero before and after rounding."""
     magnitudes = numbers.abs()
     finite = torch.where(torch.isfinite(magnitudes), magnitudes, 0.0)
-    counts = (torch.isinf(numbers), torch.isnan(numbers), magnitudes > 0)
+    counts = (torch.isinf(numbers), torch.isnan(numbers), exact != 0, numbers != 0)
     return torch.stack([finite.amax(), *(count.sum().float() for count in counts)])
 
 
 def _range(name: str, kind: str, found: npt.NDArray[np.float32], examples: Sequence[str]) -> OperationRange:
-    largest, infinite, missing, nonzero = found.T
+    largest, infinite, missing, nonzero, kept = found.T
     magnitude = np.where(infinite > 0, np.inf, largest)
     overflows = infinite > 0
-    underflows = (nonzero > 0) & (magnitude < SMALLEST_HALF)
+    underflows = (nonzero > 0) & (kept == 0)
     trouble = overflows | underflows | (missing > 0)
     shown = int(trouble.argmax() if trouble.any() else magnitude.argmax())
     return OperationRange(
