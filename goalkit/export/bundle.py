@@ -120,6 +120,8 @@ class Bundle:
         for length, program in self.programs.items():
             rows = np.flatnonzero((used > shorter) & (used <= length))
             shorter = length
+            if not len(rows) and len(texts):
+                continue
             found = program.predict_many(program_inputs(program, batch.take(rows, length)))
             for name, values in found.items():
                 results.setdefault(name, np.zeros((len(texts), *values.shape[1:]), values.dtype))[rows] = values
