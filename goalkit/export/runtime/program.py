@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,24 @@ PRECISIONS = ("declared", "float16", "float32")
 
 @attrs.frozen
 class Step:
-    """One operation, ready to run: constants are bound, other arguments are named."""
+    """One operation, ready to run."""
 
     name: str
     kind: str
     run: Callable[..., Any]
-    constants: dict[str, Any]
+    """The operation, with its constant arguments bound."""
     arguments: dict[str, str | list[str]]
+    """Where each other argument comes from: the name of a value, or of several."""
     outputs: tuple[tuple[str, bool], ...]
     """Name of each result, and whether it is rounded to half precision."""
     spent: tuple[str, ...]
     """Values that no later step needs."""
+    rounds: bool = attrs.field(init=False)
+    """Whether any result is rounded."""
+
+    @rounds.default
+    def _any_rounded(self) -> bool:
+        return any(half for _, half in self.outputs)
 
 
 Observer = Callable[[Step, dict[str, Tensor], dict[str, Tensor]], dict[str, Tensor]]
@@ -102,13 +110,13 @@ class MLProgram(RuntimeModel):
                 constants[parameter] = self._constants[names[0]]
             else:
                 arguments[parameter] = names[0]
-        return Step(outputs[0][0], each.type, OPERATIONS[each.type], constants, arguments, outputs, ())
+        return Step(outputs[0][0], each.type, partial(OPERATIONS[each.type], **constants), arguments, outputs, ())
 
     def _execute(self, inputs: Arrays) -> Arrays:
-        results = self.execute_tensors({name: torch.from_numpy(array) for name, array in inputs.items()}, _nothing)
+        results = self.execute_tensors({name: torch.from_numpy(array) for name, array in inputs.items()})
         return {name: results[name].numpy() for name in self._results}
 
-    def execute_tensors(self, inputs: dict[str, Tensor], observe: Observer) -> dict[str, Tensor]:
+    def execute_tensors(self, inputs: dict[str, Tensor], observe: Observer | None = None) -> dict[str, Tensor]:
         """Run all steps on N examples at once.
 
         Args:
@@ -126,7 +134,8 @@ class MLProgram(RuntimeModel):
             for step in self._steps:
                 exact = run_step(step, known)
                 found = rounded(step, exact)
-                observed.update(observe(step, exact, found))
+                if observe is not None:
+                    observed.update(observe(step, exact, found))
                 known.update(found)
                 for name in step.spent:
                     del known[name]
@@ -139,10 +148,6 @@ class MLProgram(RuntimeModel):
         return results
 
 
-def _nothing(step: Step, exact: dict[str, Tensor], results: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {}
-
-
 def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
     """The results of one operation, not yet rounded."""
     arguments = {
@@ -150,7 +155,7 @@ def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
         for parameter, source in step.arguments.items()
     }
     try:
-        result = step.run(**step.constants, **arguments)
+        result = step.run(**arguments)
     except (NotImplementedError, TypeError) as fault:
         raise UnsupportedOperationError(
             f"the runtime cannot execute {step.kind} (of {step.name}) with {fault}: extend its function in "
@@ -166,6 +171,8 @@ def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
 
 def rounded(step: Step, results: dict[str, Tensor]) -> dict[str, Tensor]:
     """The results of one operation, in half precision where it asks for that."""
+    if not step.rounds:
+        return results
     return {
         name: results[name].half().float() if half and results[name].is_floating_point() else results[name]
         for name, half in step.outputs
