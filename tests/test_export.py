@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from goalkit import Bundle, CoreMLExporter, GoalModel, UpdatableHeadBuilder
+from goalkit import Bundle, Compressor, CoreMLExporter, GoalModel, UpdatableHeadBuilder
 from goalkit.classifier import Classifier
 from goalkit.errors import ConfigurationError, ExportError
 from goalkit.export.conversion import SPEC_VERSIONS
@@ -80,6 +80,14 @@ def test_compressed_weights_arrive_as_the_integers_decided_in_torch(exported, in
     assert len(seen) == len(decided)
     for integers, scale in decided:
         assert any(np.array_equal(integers, found) and np.array_equal(scale, other) for found, other in seen)
+
+
+def test_palettes_are_looked_up_a_few_rows_at_a_time_with_the_same_result(run, splits, tmp_path, monkeypatch):
+    small = Compressor.from_recipe("palette4").compress(run.model, splits).model
+    exporter = CoreMLExporter(sequence_length=16)
+    whole = exporter.export(small, tmp_path / "whole")
+    monkeypatch.setattr("goalkit.export.coreml.LOOKUP_WEIGHTS", 1000)
+    assert folder_digest(exporter.export(small, tmp_path / "rows").path) == folder_digest(whole.path)
 
 
 @pytest.mark.parametrize("target", SPEC_VERSIONS)

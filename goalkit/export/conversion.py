@@ -16,7 +16,7 @@ from goalkit.classifier import Classifier
 from goalkit.configuration import json_bytes, to_dict
 from goalkit.errors import ExportError
 from goalkit.export.checks import check_program, measured_ranges
-from goalkit.export.coreml import coremltools, quiet
+from goalkit.export.coreml import coremltools, frugal_lookup, quiet
 from goalkit.export.graph import trace
 from goalkit.export.package import write_package
 from goalkit.export.runtime.program import PACKAGE_DATA
@@ -64,7 +64,7 @@ def convert(model: Classifier, path: Path, shape: Shape) -> None:
     outputs = ["embedding", *(f"{task.name}_probabilities" for task in model.tasks)]
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with quiet():
+            with quiet(), frugal_lookup():
                 converted = ct.convert(
                     traced,
                     inputs=[ct.TensorType(name=name, shape=(1, shape.length), dtype=np.int32) for name in shape.inputs],

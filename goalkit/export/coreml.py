@@ -8,6 +8,13 @@ import logging
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+LOOKUP_WEIGHTS = 2**20
+"""Weights whose indices coremltools looks up at a time: with 16 values to a palette, 64 MB for each of its temporaries."""
 
 
 def coremltools() -> ModuleType:
@@ -49,3 +56,29 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def frugal_lookup() -> Iterator[None]:
+    """Let coremltools find the palette indices of a matrix some rows at a time.
+
+    It compares every weight with every value of the palette at once, in arrays 16 or 64 times as large as the matrix: 3 GB
+    for the embeddings of bert-base, which are 65 MB.
+    """
+    with quiet():
+        from coremltools.optimize import _utils as module
+    whole = module.find_indices_for_lut
+
+    def by_rows(data: npt.NDArray[Any], lut: npt.NDArray[Any], vector_axis: int | None = None) -> npt.NDArray[Any]:
+        if lut.shape[0] != 1 or lut.shape[-1] != 1:  # a palette for each group of rows, or of vectors
+            return np.asarray(whole(data, lut, vector_axis))
+        parts = np.array_split(data, -(-data.size // LOOKUP_WEIGHTS))
+        indices = [whole(part, lut, vector_axis) for part in parts if len(part)]
+        # the type carries the number of bits as metadata, which joining arrays drops
+        return np.concatenate(indices).astype(indices[0].dtype)
+
+    module.find_indices_for_lut = by_rows
+    try:
+        yield
+    finally:
+        module.find_indices_for_lut = whole
