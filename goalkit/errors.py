@@ -37,6 +37,10 @@ class UnsupportedOperationError(RuntimeModelError):
     """A saved Core ML file holds an operation that the runtime does not know."""
 
 
+class UpdatableModelError(GoalkitError):
+    """A model breaks a rule that Core ML has for models that are updated on the device."""
+
+
 class BundleError(GoalkitError):
     """A bundle is incomplete, or a file in it is not the one that was exported."""
 

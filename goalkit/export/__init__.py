@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from goalkit.export.bundle import Bundle
     from goalkit.export.exporter import CoreMLExporter
-    from goalkit.export.head import UpdatableHead, UpdatableHeadBuilder
     from goalkit.export.hints import Hints
+    from goalkit.export.replay import Replay
     from goalkit.export.rescaling import rescale_for_half_precision
     from goalkit.export.runtime import load_model
+    from goalkit.export.updatable import (
+        NeighboursHeadBuilder,
+        Rehearsal,
+        UpdatableHead,
+        UpdatableHeadBuilder,
+        rehearse_update,
+        validate_updatable,
+        write_updatable_pipeline,
+    )
     from goalkit.export.verification import Gates, VerificationReport
 
 _HOMES = {
@@ -22,11 +31,17 @@ _HOMES = {
     "CoreMLExporter": "exporter",
     "Gates": "verification",
     "Hints": "hints",
-    "UpdatableHead": "head",
-    "UpdatableHeadBuilder": "head",
+    "NeighboursHeadBuilder": "updatable",
+    "Rehearsal": "updatable",
+    "Replay": "replay",
+    "UpdatableHead": "updatable",
+    "UpdatableHeadBuilder": "updatable",
     "VerificationReport": "verification",
     "load_model": "runtime",
+    "rehearse_update": "updatable",
     "rescale_for_half_precision": "rescaling",
+    "validate_updatable": "updatable",
+    "write_updatable_pipeline": "updatable",
 }
 
 __all__ = [
@@ -34,11 +49,17 @@ __all__ = [
     "CoreMLExporter",
     "Gates",
     "Hints",
+    "NeighboursHeadBuilder",
+    "Rehearsal",
+    "Replay",
     "UpdatableHead",
     "UpdatableHeadBuilder",
     "VerificationReport",
     "load_model",
+    "rehearse_update",
     "rescale_for_half_precision",
+    "validate_updatable",
+    "write_updatable_pipeline",
 ]
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from goalkit.configuration import read_json
-from goalkit.errors import BundleError
+from goalkit.errors import BundleError, ConfigurationError
 from goalkit.export.card import write_card
 from goalkit.export.checks import program_inputs
 from goalkit.export.functions import function_name
 from goalkit.export.hints import Hints
 from goalkit.export.manifest import Manifest
+from goalkit.export.replay import REPLAY, Replay
 from goalkit.export.runtime import NeuralNetworkClassifier, RuntimeModel, load_model
 from goalkit.export.verification import (
     Array,
@@ -29,6 +30,7 @@ from goalkit.export.verification import (
     accuracies,
     compare,
     failed_gates,
+    head_error,
 )
 from goalkit.model import GoalModel, Prediction, predictions
 from goalkit.storage import BUNDLE, files_in, readable_folder, replacing_folder
@@ -92,10 +94,9 @@ class Bundle:
         return {length: load_model(package, function=function_name(length)) for length in lengths}
 
     @cached_property
-    def heads(self) -> dict[str, NeuralNetworkClassifier]:
+    def heads(self) -> dict[str, RuntimeModel]:
         """The saved updatable heads, by task."""
-        loaded = {task: load_model(self.path / name) for task, name in self.manifest.heads.items()}
-        return {task: head for task, head in loaded.items() if isinstance(head, NeuralNetworkClassifier)}
+        return {task: load_model(self.path / name) for task, name in self.manifest.heads.items()}
 
     @cached_property
     def tokenizer(self) -> WordPieceTokenizer:
@@ -106,6 +107,11 @@ class Bundle:
     def hints(self) -> Hints:
         """The sentences shown under goals."""
         return Hints.from_file(self.path / HINTS)
+
+    @cached_property
+    def replay(self) -> Replay | None:
+        """The examples to mix in when a head is trained, if the bundle brings any."""
+        return Replay.from_file(self.path / REPLAY) if REPLAY in self.manifest.files else None
 
     def run(self, texts: Sequence[str]) -> dict[str, Array]:
         """Tokenise N texts and execute the saved program.
@@ -198,12 +204,9 @@ class Bundle:
         """Largest probability error of each saved head on the exported model's own embeddings."""
         count = len(truth.embeddings)
         return {
-            task: float(
-                np.abs(
-                    head.predict_many({"embedding": truth.embeddings})["probabilities"] - truth.probabilities[task][:count]
-                ).max()
-            )
+            task: head_error(head, truth.embeddings, truth.probabilities[task][:count])
             for task, head in self.heads.items()
+            if isinstance(head, NeuralNetworkClassifier)  # neighbours have no counterpart in the exported model
         }
 
     def _check_reference(self, reference: GoalModel) -> list[str]:
@@ -241,9 +244,25 @@ class Bundle:
         Raises:
             StorageError: the folder cannot be written.
         """
+        return self._with_manifest(attrs.evolve(self.manifest, measured=report.without_texts()))
+
+    def name_slot(self, task: str, slot: str, name: str) -> Bundle:
+        """Write into the manifest what a spare slot of a head stands for from now on. Returns the bundle as it then is.
+
+        Raises:
+            ConfigurationError: the head of the task has no such slot.
+            StorageError: the folder cannot be written.
+        """
+        slots = self.manifest.spare_slots.get(task, {})
+        if slot not in slots:
+            known = ", ".join(slots) or "none"
+            raise ConfigurationError(f"the head for {task} has no spare slot {slot!r}; it has {known}")
+        named = {**self.manifest.spare_slots, task: {**slots, slot: name}}
+        return self._with_manifest(attrs.evolve(self.manifest, spare_slots=named))
+
+    def _with_manifest(self, manifest: Manifest) -> Bundle:
         with replacing_folder(self.path, BUNDLE) as temporary:
             shutil.copytree(self.path, temporary, dirs_exist_ok=True)
-            manifest = attrs.evolve(self.manifest, measured=report.without_texts())
             write_card(temporary, manifest)
             manifest = manifest.write(temporary)
         return Bundle(self.path, manifest, self.source)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from goalkit.export.manifest import Manifest
+from goalkit.export.replay import REPLAY
 
 FILE = "README.md"
 
 
 def write_card(folder: Path, manifest: Manifest) -> None:
     """Write the model card of a bundle, with what has been measured so far."""
-    (folder / FILE).write_bytes("\n".join(_lines(manifest)).encode())
+    replay = [f"- Examples to mix in when a head is trained, lest it forget: `{REPLAY}`."] if (folder / REPLAY).exists() else []
+    (folder / FILE).write_bytes("\n".join(_lines(manifest, replay)).encode())
 
 
-def _lines(manifest: Manifest) -> list[str]:
+def _lines(manifest: Manifest, replay: list[str]) -> list[str]:
     heads = ", ".join(f"`{name}`" for name in manifest.heads.values()) or "none"
     compression = ", ".join(f"{count} weights as {kind}" for kind, count in manifest.origin.compression.items()) or "none"
     return [
@@ -31,6 +33,7 @@ def _lines(manifest: Manifest) -> list[str]:
         "- `GoalAnalyzer.mlpackage` takes `input_ids` and `attention_mask`, int32 [1, S].",
         f"- It gives `embedding`, float32 [{manifest.embedding_size}], and `<task>_probabilities`.",
         f"- Updatable heads, from `embedding`: {heads}.",
+        *replay,
         "- Tokenise with `vocab.txt`; `tokenizer_golden.json` and `golden.json` hold what must come out.",
         "",
         *_measured(manifest),

@@ -22,15 +22,23 @@ from goalkit.export.checks import check_ranges
 from goalkit.export.conversion import SPEC_VERSIONS, Shape, convert, large_results
 from goalkit.export.functions import convert_lengths
 from goalkit.export.golden import golden_texts, model_golden, tokenizer_golden
-from goalkit.export.head import UpdatableHead
 from goalkit.export.hints import Hints, default_hints
 from goalkit.export.manifest import Manifest, Origin
 from goalkit.export.package import write_model
+from goalkit.export.replay import REPLAY, Replay
+from goalkit.export.runtime.loading import executable
+from goalkit.export.runtime.network import NeuralNetworkClassifier
+from goalkit.export.updatable.head import UpdatableHead
+from goalkit.export.updatable.validation import raise_violations
+from goalkit.export.verification import head_error
 from goalkit.model import GoalModel
 from goalkit.tokenization import TokenBatch
 from goalkit.weights import compressed_weights
 
 PRECISIONS = ("float16", "float32", "mixed")
+
+SAME_HEAD = 1e-4
+"""Largest probability error, on random embeddings, up to which a head counts as built from the model."""
 
 CALIBRATION_TEXTS = 32
 """Of the shipped goals, on which every half-precision bundle is executed before it is written."""
@@ -79,6 +87,7 @@ class CoreMLExporter:
         *,
         heads: Sequence[UpdatableHead] = (),
         hints: Hints | None = None,
+        replay: Replay | None = None,
         calibration: TokenBatch | None = None,
     ) -> Bundle: ...
 
@@ -92,6 +101,7 @@ class CoreMLExporter:
         *,
         heads: Sequence[UpdatableHead] = (),
         hints: Hints | None = None,
+        replay: Replay | None = None,
         calibration: TokenBatch | None = None,
     ) -> Bundle | Path:
         """Convert `model` and write it, replacing `path` whole or not at all.
@@ -102,6 +112,7 @@ class CoreMLExporter:
             path: the folder to write: of the bundle for a `GoalModel`, else of the package, ending in `.mlpackage`.
             heads: updatable heads built from the same `GoalModel`.
             hints: sentences for the app; by default goalkit's own if the model predicts goals' tasks.
+            replay: examples for the app to mix in when a head is trained, lest it forget; texts that may be published.
             calibration: texts, tokenised to the sequence length, on which half precision must not overflow and on which
                 "mixed" decides. A `GoalModel` brings the shipped goals for that.
 
@@ -111,7 +122,8 @@ class CoreMLExporter:
         Raises:
             ExportError: the model cannot be converted, is too short for the sequence length, or overflows half precision.
             ModelError: it is no encoder that goalkit knows.
-            ConfigurationError: hints or heads do not fit the model's tasks, or "mixed" has no calibration texts.
+            ConfigurationError: hints, heads or replay do not fit the model, or "mixed" has no calibration texts.
+            UpdatableModelError: a head breaks a rule of Core ML for models that learn on the device.
             StorageError: the folder cannot be written.
         """
         path = Path(path)
@@ -122,7 +134,7 @@ class CoreMLExporter:
                 f"sequence_length is {self.sequence_length}, the encoder has {limit} positions: export a shorter one"
             )
         if isinstance(classifier, GoalModel):
-            return self._export_bundle(classifier, path, heads, hints or default_hints(classifier.tasks), calibration)
+            return self._export_bundle(classifier, path, heads, hints or default_hints(classifier.tasks), replay, calibration)
         if path.suffix != ".mlpackage":
             raise ExportError(f"{path} must end in .mlpackage: only a GoalModel, which has a tokenizer, makes a bundle")
         with storage.replacing_folder(path, storage.PACKAGE) as folder:
@@ -130,9 +142,18 @@ class CoreMLExporter:
         return path
 
     def _export_bundle(
-        self, model: GoalModel, path: Path, heads: Sequence[UpdatableHead], hints: Hints, calibration: TokenBatch | None
+        self,
+        model: GoalModel,
+        path: Path,
+        heads: Sequence[UpdatableHead],
+        hints: Hints,
+        replay: Replay | None,
+        calibration: TokenBatch | None,
     ) -> Bundle:
-        self._check(model, heads, hints)
+        hints.check(model.tasks)
+        _check_heads(model, heads)
+        if replay is not None:
+            replay.check(model.tasks)
         texts = golden_texts()
         with storage.replacing_folder(path, storage.BUNDLE) as folder:
             batch = calibration or model.tokenizer.encode(texts[:CALIBRATION_TEXTS], self.sequence_length)
@@ -143,6 +164,8 @@ class CoreMLExporter:
             write_json(folder / TOKENIZER_GOLDEN, tokenizer_golden(model.tokenizer, self.sequence_length))
             write_json(folder / GOLDEN, model_golden(model, texts, self.sequence_length))
             write_json(folder / HINTS, hints.to_dict())
+            if replay is not None:
+                write_json(folder / REPLAY, replay.to_dict())
             manifest = self._manifest(model, heads)
             write_card(folder, manifest)
             manifest = manifest.write(folder)
@@ -167,18 +190,6 @@ class CoreMLExporter:
         if shape.half and calibration is not None:
             check_ranges(path, calibration)
 
-    def _check(self, model: GoalModel, heads: Sequence[UpdatableHead], hints: Hints) -> None:
-        hints.check(model.tasks)
-        names = [head.task for head in heads]
-        if len(set(names)) != len(names) or not set(names) <= {task.name for task in model.tasks}:
-            raise ConfigurationError(f"the heads are for {names}: give at most one for each of the model's tasks")
-        for head in heads:
-            layer, inner = model.heads[head.task], head.spec.neuralNetworkClassifier.layers[0].innerProduct
-            if not np.array_equal(np.array(inner.weights.floatValue, np.float32), layer.weight.detach().numpy().ravel()):
-                raise ConfigurationError(
-                    f"the head for {head.task} was built from another model: build it from the one to export"
-                )
-
     def _manifest(self, model: GoalModel, heads: Sequence[UpdatableHead]) -> Manifest:
         forms = Counter(f"{form.bits}-bit {form.kind}" for _, _, form in compressed_weights(model))
         libraries = ("goalkit", "torch", "transformers", "tokenizers", "coremltools", "numpy")
@@ -191,6 +202,7 @@ class CoreMLExporter:
             deployment_target=self.deployment_target,
             precision=self.precision,
             heads={head.task: head.file_name for head in heads},
+            spare_slots={head.task: dict.fromkeys(head.spare_slots, "") for head in heads if head.spare_slots},
             origin=Origin(
                 backbone=model.configuration.backbone,
                 model_sha256=model.digest(),
@@ -198,3 +210,19 @@ class CoreMLExporter:
                 versions={name: version(name) for name in libraries},
             ),
         )
+
+
+def _check_heads(model: GoalModel, heads: Sequence[UpdatableHead]) -> None:
+    """Raises an error unless the heads are of this model, at most one a task, and Core ML can train them."""
+    names = [head.task for head in heads]
+    if len(set(names)) != len(names) or not set(names) <= {task.name for task in model.tasks}:
+        raise ConfigurationError(f"the heads are for {names}: give at most one for each of the model's tasks")
+    probes = np.random.default_rng(0).normal(size=(8, model.encoder.hidden_size)).astype(np.float32)
+    expected = model.head_probabilities(probes)
+    for head in heads:
+        raise_violations(head.spec, f"the head for {head.task}")
+        executed = executable(head.spec)
+        if executed.inputs["embedding"].shape != probes.shape[1:] or (
+            isinstance(executed, NeuralNetworkClassifier) and head_error(executed, probes, expected[head.task]) > SAME_HEAD
+        ):
+            raise ConfigurationError(f"the head for {head.task} was built from another model: build it from the one to export")

@@ -41,7 +41,11 @@ class Origin:
 
 @attrs.frozen(kw_only=True)
 class Manifest:
-    """`manifest.json`. `digest` is the SHA-256 of the manifest itself, taken with that field empty."""
+    """`manifest.json`.
+
+    `heads` names the file of each task's updatable head, and `spare_slots`, for each task, what each spare slot of it stands
+    for: the empty string until somebody says. `digest` is the SHA-256 of the manifest itself, taken with that field empty.
+    """
 
     tasks: tuple[Task, ...]
     sequence_length: int
@@ -51,6 +55,7 @@ class Manifest:
     deployment_target: str
     precision: str
     heads: dict[str, str]
+    spare_slots: dict[str, dict[str, str]] = attrs.field(factory=dict)
     origin: Origin
     measured: dict[str, Any] = attrs.field(factory=dict)
     files: dict[str, FileRecord] = attrs.field(factory=dict)

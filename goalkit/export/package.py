@@ -19,22 +19,24 @@ def write_model(path: Path, spec: Any) -> None:
     path.write_bytes(spec.SerializeToString(deterministic=True))
 
 
-def write_package(path: Path, spec: Any, weights: Path) -> None:
+def write_package(path: Path, spec: Any, weights: Path, *, weights_name: str = "weight.bin") -> None:
     """Write a `.mlpackage`: the model, its weights, and a manifest whose identifiers come from their contents.
 
     Args:
         path: the folder to make; its name ends in `.mlpackage`.
         spec: the model's protobuf message.
-        weights: the `weight.bin` that the message refers to, if it refers to any.
+        weights: the file of weights that the message refers to, if it refers to any.
+        weights_name: what the message calls that file.
     """
     data = path / PACKAGE_DATA
     (data / "weights").mkdir(parents=True)
     write_model(data / "model.mlmodel", spec)
+    written = data / "weights" / weights_name
     if weights.exists():
-        shutil.copyfile(weights, data / "weights" / "weight.bin")
+        shutil.copyfile(weights, written)
     else:  # all constants are small enough to lie in the model itself
-        (data / "weights" / "weight.bin").touch()
-    model, folder = _identifier(data / "model.mlmodel"), _identifier(data / "weights" / "weight.bin")
+        written.touch()
+    model, folder = _identifier(data / "model.mlmodel"), _identifier(written)
     items = {
         model: {"description": "CoreML Model Specification", "name": "model.mlmodel"},
         folder: {"description": "CoreML Model Weights", "name": "weights"},

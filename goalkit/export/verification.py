@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from goalkit.configuration import to_dict
 from goalkit.errors import VerificationError
+from goalkit.export.runtime.network import NeuralNetworkClassifier
 
 Array = npt.NDArray[np.float32]
 
@@ -160,6 +161,13 @@ def compare(output: str, texts: Sequence[str], found: Array, expected: Array, *,
         largest_share=float(np.bincount(chosen).max() / len(texts)),
         disagreeing_text=texts[differing[errors[differing].max(1).argmax()]] if len(differing) else None,
     )
+
+
+def head_error(head: NeuralNetworkClassifier, embeddings: Array, expected: Array) -> float:
+    """Largest probability error of a head, whose spare slots should have none, against what is expected, [N, labels]."""
+    (found,) = head.predict_many(dict.fromkeys(head.inputs, embeddings)).values()
+    spare = found.shape[1] - expected.shape[1]
+    return float(np.abs(found - np.pad(expected, ((0, 0), (0, spare)))).max())
 
 
 def failed_gates(report: VerificationReport, gates: Gates) -> tuple[str, ...]:

@@ -1,7 +1,19 @@
 """Training: fitting a GoalModel to labelled goals, and scoring it."""
 
 from goalkit.training.baseline import ngram_baseline
+from goalkit.training.calibration import Calibration, calibrate, calibration_error
 from goalkit.training.evaluation import TaskScore, evaluate, score
 from goalkit.training.trainer import Epoch, Trainer, TrainingRun
 
-__all__ = ["Epoch", "TaskScore", "Trainer", "TrainingRun", "evaluate", "ngram_baseline", "score"]
+__all__ = [
+    "Calibration",
+    "Epoch",
+    "TaskScore",
+    "Trainer",
+    "TrainingRun",
+    "calibrate",
+    "calibration_error",
+    "evaluate",
+    "ngram_baseline",
+    "score",
+]

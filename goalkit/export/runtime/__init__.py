@@ -2,6 +2,7 @@
 
 from goalkit.export.runtime.interface import Feature, RuntimeModel
 from goalkit.export.runtime.loading import load_model
+from goalkit.export.runtime.neighbours import NearestNeighboursClassifier
 from goalkit.export.runtime.network import NeuralNetworkClassifier
 from goalkit.export.runtime.pipeline import Pipeline
 from goalkit.export.runtime.program import MLProgram
@@ -10,6 +11,7 @@ from goalkit.export.runtime.ranges import OperationRange, operation_ranges
 __all__ = [
     "Feature",
     "MLProgram",
+    "NearestNeighboursClassifier",
     "NeuralNetworkClassifier",
     "OperationRange",
     "Pipeline",

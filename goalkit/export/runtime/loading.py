@@ -9,6 +9,7 @@ from goalkit.errors import ConfigurationError, RuntimeModelError, UnsupportedOpe
 from goalkit.export.coreml import model_proto
 from goalkit.export.runtime.interface import RuntimeModel
 from goalkit.export.runtime.native import NativeModel
+from goalkit.export.runtime.neighbours import NearestNeighboursClassifier
 from goalkit.export.runtime.network import NeuralNetworkClassifier
 from goalkit.export.runtime.pipeline import Pipeline
 from goalkit.export.runtime.program import PACKAGE_DATA, PRECISIONS, MLProgram
@@ -20,8 +21,8 @@ def load_model(
     """Load a saved model for execution on this machine.
 
     Args:
-        path: a `.mlpackage` folder or a `.mlmodel` file with an ML program, a neural-network classifier, or a pipeline of
-            these.
+        path: a `.mlpackage` folder or a `.mlmodel` file with an ML program, a classifier that is a neural network or of
+            nearest neighbours, or a pipeline of these.
         precision: "declared" rounds the results that the file declares in half precision, as a device does; "float16" rounds
             all, a stress test; "float32" rounds none.
         function: which function of a package that has several; by default the one it names itself.
@@ -46,12 +47,20 @@ def _load(spec: Any, model_path: Path, precision: str, function: str | None) -> 
         return MLProgram(spec, model_path, precision=precision, function=function)
     if kind == "neuralNetworkClassifier":
         return NeuralNetworkClassifier(spec)
+    if kind == "kNearestNeighborsClassifier":
+        return NearestNeighboursClassifier(spec)
     if kind in ("pipeline", "pipelineClassifier"):
         pipeline = spec.pipeline if kind == "pipeline" else spec.pipelineClassifier.pipeline
         return Pipeline(spec.description, [_load(member, model_path, precision, None) for member in pipeline.models])
     raise UnsupportedOperationError(
-        f"the runtime does not execute models of type {kind}, only mlProgram, neuralNetworkClassifier and pipelines of these"
+        f"the runtime does not execute models of type {kind}, only mlProgram, neuralNetworkClassifier, "
+        "kNearestNeighborsClassifier and pipelines of these"
     )
+
+
+def executable(spec: Any) -> RuntimeModel:
+    """A model without weight files of its own, such as an updatable head, ready for execution."""
+    return _load(spec, Path(), "declared", None)
 
 
 def read_spec(path: Path) -> Any:

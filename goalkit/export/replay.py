@@ -1,0 +1,71 @@
+"""Replay: a few base examples in the bundle, to be mixed in when a head learns on the phone, lest it forget the rest.
+
+Rehearsal of old examples is the plainest remedy for catastrophic forgetting (Robins, 1995, Connection Science 7).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from goalkit.configuration import from_dict, read_json, to_dict
+from goalkit.errors import BundleError, ConfigurationError
+from goalkit.tasks import Task, task_named
+
+REPLAY = "replay.json"
+
+
+@attrs.frozen(kw_only=True)
+class Replay:
+    """N texts with their labels, saved as `replay.json`. Whoever has the app can read them.
+
+    Args:
+        texts: N texts.
+        labels: for each task their N labels.
+    """
+
+    texts: tuple[str, ...]
+    labels: dict[str, tuple[str, ...]]
+
+    @classmethod
+    def choose(cls, texts: Sequence[str], labels: Mapping[str, Sequence[str]], *, per_label: int = 8, seed: int = 0) -> Replay:
+        """A sample in which every label of every task that occurs has at least `per_label` texts, where there are as many."""
+        needed = {
+            (task, label): min(count, per_label) for task, column in labels.items() for label, count in Counter(column).items()
+        }
+        chosen = []
+        for row in np.random.default_rng(seed).permutation(len(texts)):
+            keys = [(task, column[row]) for task, column in labels.items()]
+            if any(needed[key] > 0 for key in keys):
+                chosen.append(int(row))
+                for key in keys:
+                    needed[key] -= 1
+        return cls(
+            texts=tuple(texts[row] for row in chosen),
+            labels={task: tuple(column[row] for row in chosen) for task, column in labels.items()},
+        )
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        """Raises ConfigurationError unless there is a right label of a known task for every text."""
+        for name, column in self.labels.items():
+            task = task_named(tasks, name)
+            if len(column) != len(self.texts):
+                raise ConfigurationError(
+                    f"replay has {len(self.texts)} texts and {len(column)} labels for {name}: give one a text"
+                )
+            for label in column:
+                task.index(label)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `replay.json` holds it."""
+        return to_dict(self)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Replay:
+        """Read a `replay.json`. Raises BundleError if it is damaged."""
+        return from_dict(cls, read_json(path, error=BundleError), source=str(path), error=BundleError)

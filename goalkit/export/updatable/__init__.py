@@ -1,0 +1,19 @@
+"""The part of a model that keeps learning on the phone: building it, checking it, and rehearsing its training here."""
+
+from goalkit.export.updatable.head import UpdatableHead, UpdatableHeadBuilder
+from goalkit.export.updatable.neighbours import NeighboursHeadBuilder
+from goalkit.export.updatable.pipeline import write_updatable_pipeline
+from goalkit.export.updatable.rehearsal import Rehearsal, rehearse_update
+from goalkit.export.updatable.validation import Violation, find_violations, validate_updatable
+
+__all__ = [
+    "NeighboursHeadBuilder",
+    "Rehearsal",
+    "UpdatableHead",
+    "UpdatableHeadBuilder",
+    "Violation",
+    "find_violations",
+    "rehearse_update",
+    "validate_updatable",
+    "write_updatable_pipeline",
+]

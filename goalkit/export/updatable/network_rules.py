@@ -1,0 +1,189 @@
+"""Core ML's rules for a neural network that is updated on the device (UpdatableNeuralNetworkValidator.cpp)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from goalkit.export.updatable.parameters import number_faults, whole_number_faults
+
+TRAINABLE = ("convolution", "innerProduct", "uniDirectionalLSTM")
+BACK_PROPAGABLE = (*TRAINABLE, "flatten", "pooling", "batchnorm")
+BACK_PROPAGABLE_ACTIVATIONS = ("ReLU", "sigmoid", "tanh")
+LOSSES = ("categoricalCrossEntropyLossLayer", "meanSquaredErrorLossLayer")
+OPTIMIZER_NUMBERS = {"sgdOptimizer": ("learningRate",), "adamOptimizer": ("learningRate", "beta1", "beta2", "eps")}
+
+
+def _network(spec: Any) -> Any:
+    return getattr(spec, spec.WhichOneof("Type"))
+
+
+def _kind(layer: Any) -> str:
+    return layer.WhichOneof("layer") or "unknown"
+
+
+def _loss(spec: Any) -> Any | None:
+    """The one loss of a network, as the message of its kind; None if there is not just one that is known."""
+    losses = _network(spec).updateParams.lossLayers
+    kind = losses[0].WhichOneof("LossLayerType") if len(losses) == 1 else None
+    return getattr(losses[0], kind) if kind in LOSSES else None
+
+
+def _producers(spec: Any) -> dict[str, Any]:
+    return {blob: layer for layer in _network(spec).layers for blob in layer.output}
+
+
+def _updatable_layers(spec: Any) -> Iterator[str]:
+    updatable = [layer for layer in _network(spec).layers if layer.isUpdatable]
+    if not updatable:
+        yield "no layer is marked as updatable"
+    for layer in updatable:
+        if _kind(layer) not in TRAINABLE:
+            yield f"layer {layer.name} of kind {_kind(layer)} cannot be trained, only {', '.join(TRAINABLE)}"
+
+
+def _updatable_weights(spec: Any) -> Iterator[str]:
+    for layer in _network(spec).layers:
+        if not layer.isUpdatable or _kind(layer) not in ("convolution", "innerProduct"):
+            continue
+        message = getattr(layer, _kind(layer))
+        for name, weights in [("weights", message.weights), *([("bias", message.bias)] if message.hasBias else [])]:
+            if weights.HasField("quantization"):
+                yield f"{name} of layer {layer.name} are quantised; training needs them in float32"
+            elif weights.float16Value:
+                yield f"{name} of layer {layer.name} are in half precision; training needs them in float32"
+            elif not weights.isUpdatable:
+                yield f"{name} of layer {layer.name} are not marked as updatable"
+
+
+def _unique_names(spec: Any) -> Iterator[str]:
+    network = _network(spec)
+    names = [layer.name for layer in [*network.layers, *network.updateParams.lossLayers]]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"two layers or losses are called {name}"
+
+
+def _one_loss(spec: Any) -> Iterator[str]:
+    losses = _network(spec).updateParams.lossLayers
+    if len(losses) != 1:
+        yield f"there are {len(losses)} losses, there must be one"
+    elif _loss(spec) is None:
+        yield f"loss {losses[0].name} is neither categorical cross entropy nor mean squared error"
+
+
+def _loss_input(spec: Any) -> Iterator[str]:
+    loss = _loss(spec)
+    if loss is None:
+        return
+    producer = _producers(spec).get(loss.input)
+    cross_entropy = _network(spec).updateParams.lossLayers[0].HasField(LOSSES[0])
+    if cross_entropy and (producer is None or _kind(producer) != "softmax" or producer.output[0] != loss.input):
+        yield f"the input {loss.input} of the cross entropy is not the output of a softmax"
+    elif producer is None:
+        yield f"the input {loss.input} of the loss is made by no layer"
+
+
+def _loss_target(spec: Any) -> Iterator[str]:
+    loss = _loss(spec)
+    if loss is not None and loss.target in _producers(spec):
+        yield f"the target {loss.target} of the loss is made by the network itself"
+
+
+def _optimizer(spec: Any) -> Iterator[str]:
+    optimizer = _network(spec).updateParams.optimizer
+    kind = optimizer.WhichOneof("OptimizerType")
+    if kind is None:
+        yield "there is no optimizer, it must be SGD or Adam"
+        return
+    message = getattr(optimizer, kind)
+    for name in (*OPTIMIZER_NUMBERS[kind], "miniBatchSize"):
+        if not message.HasField(name):
+            yield f"{kind} lacks {name}"
+
+
+def _epochs(spec: Any) -> Iterator[str]:
+    if not _network(spec).updateParams.HasField("epochs"):
+        yield "the number of epochs is missing"
+
+
+def _parameter_values(spec: Any) -> Iterator[str]:
+    update = _network(spec).updateParams
+    if update.HasField("epochs"):
+        yield from whole_number_faults("epochs", update.epochs)
+    if update.HasField("seed"):
+        yield from whole_number_faults("seed", update.seed, positive=False)
+    kind = update.optimizer.WhichOneof("OptimizerType")
+    if kind is not None:
+        optimizer = getattr(update.optimizer, kind)
+        for name in OPTIMIZER_NUMBERS[kind]:
+            yield from number_faults(name, getattr(optimizer, name))
+        if optimizer.HasField("miniBatchSize"):
+            yield from whole_number_faults("miniBatchSize", optimizer.miniBatchSize)
+
+
+def _training_inputs(spec: Any) -> Iterator[str]:
+    description, loss = spec.description, _loss(spec)
+    given = list(description.trainingInput)
+    if len(given) < 2:
+        yield "trainingInput needs at least two features, an input and what is to be learnt"
+        return
+    extra = [
+        each for each in given if not any(each.name == other.name and each.type == other.type for other in description.input)
+    ]
+    if len(extra) == len(given):
+        yield "trainingInput has none of the inputs that are used for predicting"
+        return
+    targets = {loss.target} if loss is not None else set()
+    outputs = {output.name: output.type for output in description.output}
+    for each in extra:
+        if spec.HasField("neuralNetworkClassifier") and each.name == description.predictedFeatureName in outputs:
+            if each.type != outputs[each.name]:
+                yield f"trainingInput {each.name} has another type than the label that is predicted"
+            targets.add(each.name)
+    if loss is not None and not targets & {each.name for each in extra}:
+        yield f"trainingInput lacks what is to be learnt: {description.predictedFeatureName or loss.target}"
+
+
+def _back_propagation(spec: Any) -> Iterator[str]:
+    """From the loss backwards, layer by layer: once one was met that gradients do not pass, no updatable one may follow."""
+    loss = _loss(spec)
+    if loss is None:
+        return
+    producers, blocking, seen = _producers(spec), "", set()
+    queue = deque([[loss.input]])
+    below_cross_entropy = _network(spec).updateParams.lossLayers[0].HasField(LOSSES[0])
+    while queue:
+        for blob in queue.popleft():
+            layer = producers.get(blob)
+            if layer is None or layer.name in seen:
+                continue
+            seen.add(layer.name)
+            queue.append(list(layer.input))
+            if layer.isUpdatable and blocking:
+                yield f"gradients do not pass layer {blocking}, between the loss and the updatable layer {layer.name}"
+                return
+            if not _passes_gradients(layer) and not (below_cross_entropy and _kind(layer) == "softmax"):
+                blocking = layer.name
+        below_cross_entropy = False
+
+
+def _passes_gradients(layer: Any) -> bool:
+    if _kind(layer) == "activation":
+        return layer.activation.WhichOneof("NonlinearityType") in BACK_PROPAGABLE_ACTIVATIONS
+    return _kind(layer) in BACK_PROPAGABLE
+
+
+NETWORK_RULES: dict[str, Callable[[Any], Iterator[str]]] = {
+    "updatable-layers": _updatable_layers,
+    "updatable-weights": _updatable_weights,
+    "unique-names": _unique_names,
+    "one-loss": _one_loss,
+    "loss-input": _loss_input,
+    "loss-target": _loss_target,
+    "optimizer": _optimizer,
+    "epochs": _epochs,
+    "parameter-values": _parameter_values,
+    "training-inputs": _training_inputs,
+    "back-propagation": _back_propagation,
+}

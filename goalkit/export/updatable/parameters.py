@@ -1,0 +1,49 @@
+"""The numbers that govern training on the device: a default, and what an app may set instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from goalkit.errors import ConfigurationError
+
+
+def whole_number_faults(name: str, parameter: Any, *, positive: bool = True) -> Iterator[str]:
+    """What is wrong with an `Int64Parameter`: its default and all that is allowed positive, and the default among it."""
+    default = parameter.defaultValue
+    if parameter.HasField("set"):
+        allowed = list(parameter.set.values)
+        outside = default not in allowed
+    elif parameter.HasField("range"):
+        allowed = [parameter.range.minValue, parameter.range.maxValue]
+        outside = not allowed[0] <= default <= allowed[1]
+    else:
+        allowed, outside = [], False
+    if positive and min([default, *allowed]) <= 0:
+        yield f"{name} may be {min([default, *allowed])}, which is not positive"
+    elif outside:
+        yield f"{name} is {default}, which is not among the allowed values"
+
+
+def number_faults(name: str, parameter: Any) -> Iterator[str]:
+    """What is wrong with a `DoubleParameter`: its default must lie in its range."""
+    if parameter.HasField("range") and not parameter.range.minValue <= parameter.defaultValue <= parameter.range.maxValue:
+        yield f"{name} is {parameter.defaultValue:g}, outside of {parameter.range.minValue:g} to {parameter.range.maxValue:g}"
+
+
+def chosen(name: str, parameter: Any, wanted: float | None) -> float:
+    """The value of a parameter: its default, or the one wanted, as `MLModelConfiguration.parameters` would set it.
+
+    Raises:
+        ConfigurationError: the file does not allow the value wanted.
+    """
+    if wanted is None:
+        return float(parameter.defaultValue)
+    if parameter.HasField("range"):
+        low, high = parameter.range.minValue, parameter.range.maxValue
+        if not low <= wanted <= high:
+            raise ConfigurationError(f"{name} is {wanted:g}, the head allows {low:g} to {high:g}: choose one of these")
+    elif "set" in parameter.DESCRIPTOR.fields_by_name and parameter.HasField("set") and wanted not in parameter.set.values:
+        allowed = ", ".join(map(str, parameter.set.values))
+        raise ConfigurationError(f"{name} is {wanted:g}, the head allows {allowed}: choose one of these")
+    return float(wanted)

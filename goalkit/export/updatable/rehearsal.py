@@ -1,0 +1,253 @@
+"""Rehearsing on this machine what `MLUpdateTask` will do with a saved head on the phone."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from goalkit.errors import ConfigurationError, StorageError, TrainingError, UnsupportedOperationError
+from goalkit.export.package import write_model
+from goalkit.export.runtime.loading import executable, read_spec
+from goalkit.export.runtime.network import InnerProduct, Layer, class_labels, read_layers
+from goalkit.export.updatable.optimizers import Optimizer, read_optimizer
+from goalkit.export.updatable.parameters import chosen
+from goalkit.export.updatable.validation import NEIGHBOURS, raise_violations
+
+Array = npt.NDArray[np.float32]
+
+ASSUMPTIONS = (
+    "examples are shuffled anew before each epoch, by this machine's generator: another order than a phone's",
+    "the last batch of an epoch may be smaller, and counts by its own mean",
+    "momentum is v ← μv + g, w ← w - ηv, starting at zero",
+    "Adam corrects its moments for their start at zero (Kingma & Ba, 2015)",
+    "numbers are float32",
+)
+"""What Apple does not document of `MLUpdateTask`, and is taken to be so here."""
+
+
+@attrs.frozen
+class Update:
+    """One rehearsed training: the seed of its shuffling, the mean loss of each epoch's batches, and the head it ends with."""
+
+    seed: int
+    losses: tuple[float, ...]
+    spec: Any = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Rehearsal:
+    """The same training under several seeds of shuffling, for the phone's own order is not known: see `ASSUMPTIONS`."""
+
+    updates: tuple[Update, ...]
+
+    @property
+    def losses(self) -> npt.NDArray[np.float64]:
+        """Training loss, [seeds, epochs]."""
+        return np.array([update.losses for update in self.updates])
+
+    def accuracies(self, embeddings: npt.ArrayLike, labels: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Share of N embeddings, float32 [N, H], that the head of each seed gives its right label, [seeds]."""
+        embeddings = np.asarray(embeddings, np.float32)
+        return np.array([accuracy(update.spec, embeddings, labels) for update in self.updates])
+
+    def save(self, path: str | Path, *, update: int = 0) -> Path:
+        """Write the head of one update, replacing `path` whole or not at all. Raises StorageError if it cannot be written."""
+        path = Path(path)
+        temporary = None
+        try:
+            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            os.close(handle)
+            write_model(Path(temporary), self.updates[update].spec)
+            Path(temporary).replace(path)
+        except OSError as fault:
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
+            raise StorageError(
+                f"cannot write {path} ({fault.strerror or fault}): choose a folder you may write to, on a disk with room; "
+                "the old head is unchanged"
+            ) from fault
+        return path
+
+
+def accuracy(spec: Any, embeddings: Array, labels: Sequence[str]) -> float:
+    """Share of embeddings, float32 [N, H], that a head gives its right label."""
+    model = executable(spec)
+    (probabilities,) = model.predict_many(dict.fromkeys(model.inputs, embeddings), batch_size=256).values()
+    known = np.array(model.labels)  # type: ignore[attr-defined]
+    return float(np.mean(known[probabilities.argmax(1)] == np.array(labels)))
+
+
+def rehearse_update(
+    head: str | Path | Any,
+    embeddings: npt.ArrayLike,
+    labels: Sequence[str],
+    *,
+    parameters: Mapping[str, float] | None = None,
+    seeds: int = 10,
+) -> Rehearsal:
+    """Train a saved head by the numbers in its own file: loss, optimizer, batch size, epochs, shuffle.
+
+    Args:
+        head: the `.mlmodel` file, or its protobuf message; a neural network or nearest neighbours.
+        embeddings: float32 [N, H], as the program gives them.
+        labels: their N labels.
+        parameters: values other than the file's defaults, as an app may set them in `MLModelConfiguration.parameters`:
+            epochs, learningRate, miniBatchSize, momentum, beta1, beta2, eps, numberOfNeighbors.
+        seeds: how many orders of shuffling to try; the first is the file's own seed.
+
+    Raises:
+        UpdatableModelError: the head breaks a rule of Core ML.
+        RuntimeModelError: the file is missing or damaged.
+        TrainingError: there are no examples, they do not fit the head, or are not numbers; or training ran to infinity.
+        ConfigurationError: the file does not have such a parameter, or does not allow the value.
+    """
+    spec = read_spec(Path(head)) if isinstance(head, str | Path) else head
+    raise_violations(spec, str(head) if isinstance(head, str | Path) else "the head")
+    kind = spec.WhichOneof("Type")
+    if kind not in ("neuralNetworkClassifier", NEIGHBOURS):
+        raise UnsupportedOperationError(f"a model of type {kind} cannot be rehearsed: give the head, a classifier, itself")
+    if seeds < 1:
+        raise ConfigurationError(f"seeds is {seeds}: it must be at least 1")
+    points = _checked(spec, np.asarray(embeddings, np.float32), labels)
+    if kind == NEIGHBOURS:
+        return Rehearsal((_add_neighbours(spec, points, labels, parameters or {}),))
+    training = _Training.read(spec, parameters or {})
+    known = class_labels(spec.neuralNetworkClassifier)
+    targets = np.array([_index(known, label) for label in labels])
+    first = spec.neuralNetworkClassifier.updateParams.seed.defaultValue
+    return Rehearsal(tuple(training.run(spec, points, targets, first + offset) for offset in range(seeds)))
+
+
+@attrs.frozen
+class _Training:
+    """What the file says about training."""
+
+    optimizer: Optimizer
+    epochs: int
+    batch_size: int
+    shuffled: bool
+
+    @classmethod
+    def read(cls, spec: Any, parameters: Mapping[str, float]) -> _Training:
+        update = spec.neuralNetworkClassifier.updateParams
+        optimizer = read_optimizer(update.optimizer, parameters)
+        known = ("epochs", "miniBatchSize", *optimizer.parameters)
+        if unknown := sorted(set(parameters) - set(known)):
+            raise ConfigurationError(f"this head has no parameter {', '.join(unknown)}; it has {', '.join(known)}")
+        sizes = getattr(update.optimizer, update.optimizer.WhichOneof("OptimizerType")).miniBatchSize
+        return cls(
+            optimizer,
+            int(chosen("epochs", update.epochs, parameters.get("epochs"))),
+            int(chosen("miniBatchSize", sizes, parameters.get("miniBatchSize"))),
+            update.shuffle.defaultValue,
+        )
+
+    def run(self, spec: Any, points: Array, targets: npt.NDArray[np.int64], seed: int) -> Update:
+        layers = read_layers(spec.neuralNetworkClassifier, [feature.name for feature in spec.description.input])
+        weights = [
+            array
+            for layer in layers
+            if isinstance(layer, InnerProduct) and layer.updatable
+            for array in (layer.weight, layer.bias)
+        ]
+        step = self.optimizer.start(weights)
+        order = np.random.default_rng(seed)
+        losses: list[float] = []
+        for _ in range(self.epochs):
+            rows = order.permutation(len(points)) if self.shuffled else np.arange(len(points))
+            batches = [rows[start : start + self.batch_size] for start in range(0, len(rows), self.batch_size)]
+            total = 0.0
+            with np.errstate(over="ignore", invalid="ignore"):  # told below
+                for batch in batches:
+                    loss, gradients = loss_and_gradients(layers, points[batch], targets[batch])
+                    step(gradients)
+                    total += loss
+            if not np.isfinite(total) or not all(np.isfinite(array).all() for array in weights):
+                raise TrainingError(
+                    f"training ran to infinity in epoch {len(losses) + 1}: lower the learning rate; the old head stays"
+                )
+            losses.append(total / len(batches))
+        return Update(seed, tuple(losses), _with_weights(spec, layers))
+
+
+def loss_and_gradients(layers: Sequence[Layer], points: Array, targets: npt.NDArray[np.int64]) -> tuple[float, list[Array]]:
+    """Mean categorical cross entropy, and its gradients by the weight and bias of each updatable layer, in their order.
+
+    Args:
+        layers: a chain that ends in a softmax.
+        points: float32 [N, H].
+        targets: int [N].
+    """
+    values = [points]
+    for layer in layers:
+        values.append(layer.forward(values[-1]))
+    probabilities, count = values.pop(), len(points)
+    likelihoods = probabilities[np.arange(count), targets]
+    loss = float(-np.log(np.maximum(likelihoods, np.finfo(np.float32).tiny)).mean())
+    gradient: Array = probabilities / np.float32(count)
+    gradient[np.arange(count), targets] -= np.float32(1 / count)
+    gradients: list[Array] = []
+    for layer, entered in zip(reversed(layers[:-1]), reversed(values[:-1]), strict=True):
+        if isinstance(layer, InnerProduct):
+            if layer.updatable:
+                gradients[:0] = [gradient.T @ entered, gradient.sum(0)]
+            gradient = gradient @ layer.weight
+        else:
+            gradient = gradient * (entered > 0)
+    return loss, gradients
+
+
+def _with_weights(spec: Any, layers: Sequence[Layer]) -> Any:
+    """A copy of the head with the weights that its layers have now."""
+    updated = type(spec).FromString(spec.SerializeToString())
+    for saved, layer in zip(updated.neuralNetworkClassifier.layers, layers, strict=True):
+        if isinstance(layer, InnerProduct) and layer.updatable:
+            saved.innerProduct.weights.floatValue[:] = layer.weight.ravel().tolist()
+            if saved.innerProduct.hasBias:
+                saved.innerProduct.bias.floatValue[:] = layer.bias.tolist()
+    return updated
+
+
+def _add_neighbours(spec: Any, points: Array, labels: Sequence[str], parameters: Mapping[str, float]) -> Update:
+    updated = type(spec).FromString(spec.SerializeToString())
+    classifier = updated.kNearestNeighborsClassifier
+    if unknown := sorted(set(parameters) - {"numberOfNeighbors"}):
+        raise ConfigurationError(f"this head has no parameter {', '.join(unknown)}; it has numberOfNeighbors")
+    count = chosen("numberOfNeighbors", classifier.numberOfNeighbors, parameters.get("numberOfNeighbors"))
+    classifier.numberOfNeighbors.defaultValue = int(count)
+    for point in points:
+        classifier.nearestNeighborsIndex.floatSamples.add().vector.extend(point.tolist())
+    classifier.stringClassLabels.vector.extend(labels)
+    return Update(0, (), updated)
+
+
+def _checked(spec: Any, points: Array, labels: Sequence[str]) -> Array:
+    (feature,) = spec.description.input
+    shape = tuple(feature.type.multiArrayType.shape)
+    if len(points) == 0 or len(labels) == 0:
+        raise TrainingError("there are no examples to learn from: collect some first; the old head stays")
+    if len(points) != len(labels):
+        raise TrainingError(f"there are {len(points)} embeddings and {len(labels)} labels: give one label an embedding")
+    if points.shape[1:] != shape:
+        raise TrainingError(
+            f"the embeddings are {list(points.shape[1:])} wide, the head takes {list(shape)}: use its own program"
+        )
+    if len(bad := np.flatnonzero(~np.isfinite(points).all(axis=1))):
+        raise TrainingError(f"embedding {bad[0]} holds NaN or infinity: look for an overflow in its text; the old head stays")
+    return points
+
+
+def _index(known: tuple[str, ...], label: str) -> int:
+    try:
+        return known.index(label)
+    except ValueError:
+        raise TrainingError(
+            f"the head has no label {label!r}; its labels are {', '.join(known)}: export it with a spare slot"
+        ) from None

@@ -1,0 +1,63 @@
+"""Temperature scaling: probabilities that mean what they say (Guo et al., 2017, arXiv 1706.04599)."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from goalkit.datasets import Dataset
+from goalkit.model import GoalModel
+
+BOUNDS = (0.05, 20.0)
+"""Temperatures beyond these say that something else is wrong."""
+
+
+@attrs.frozen
+class Calibration:
+    """A model whose heads have been divided by their fitted temperatures, and those temperatures, a task."""
+
+    model: GoalModel
+    temperatures: dict[str, float]
+
+
+def calibrate(model: GoalModel, rows: Dataset) -> Calibration:
+    """Fit a temperature to each task by the likelihood of labelled rows, and fold it into the task's last linear layer.
+
+    No label that is predicted changes; torch, package and updatable head all carry the temperature, for all have that layer.
+
+    Args:
+        model: stays as it is.
+        rows: neither trained on nor reported on: those of validation.
+    """
+    calibrated = model.copy()
+    embeddings = torch.from_numpy(model.embed(rows.texts))
+    temperatures = {}
+    for name, head in calibrated.heads.items():
+        with torch.no_grad():
+            logits = head(embeddings).double().numpy()
+            temperatures[name] = fit_temperature(logits, rows.label_ids(name))
+            head.weight.div_(temperatures[name])
+            head.bias.div_(temperatures[name])
+    return Calibration(calibrated, temperatures)
+
+
+def fit_temperature(logits: npt.NDArray[np.float64], truth: npt.NDArray[np.int64]) -> float:
+    """The temperature T for which softmax(logits / T), [N, labels], makes the right labels, int [N], likeliest."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    def loss(log_temperature: float) -> float:
+        return float(-log_softmax(logits / np.exp(log_temperature), axis=1)[np.arange(len(truth)), truth].mean())
+
+    low, high = np.log(BOUNDS)
+    return float(np.exp(minimize_scalar(loss, bounds=(low, high), method="bounded").x))
+
+
+def calibration_error(probabilities: npt.NDArray[np.floating], truth: npt.NDArray[np.int64], *, bins: int = 15) -> float:
+    """Expected calibration error: how far confidence is from accuracy, over equally wide bins of confidence."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == truth
+    places = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(places, confidence - right, bins)
+    return float(np.abs(gaps).sum() / len(truth))
