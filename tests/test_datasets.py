@@ -1,3 +1,4 @@
+import itertools
 import random
 from collections import Counter
 
@@ -6,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goalkit import GOAL_TASKS, Dataset, GoalkitError, Task
-from goalkit.datasets import skeleton
+from goalkit.datasets import duplicate_groups, near_duplicates, skeleton
 from goalkit.datasets.cleaning import clean_text
+from goalkit.datasets.duplicates import masked, near_duplicate_pairs
 from goalkit.errors import ConfigurationError, DatasetError
 
 
@@ -70,8 +72,8 @@ def test_columns_that_collide_are_refused(goals_csv):
         Dataset.from_csv(goals_csv, text="category", labels=["category"])
     with pytest.raises(DatasetError, match="name each column once"):
         Dataset.from_csv(goals_csv, labels=["category", "category"])
-    for labels in ({}, {"text": ["a", "b"]}, {"origin": ["a", "b"]}):
-        with pytest.raises(DatasetError, match="give at least one, and none called text or origin"):
+    for labels in ({}, {"text": ["a", "b"]}, {"parent": ["a", "b"]}, {"provenance": ["a", "b"]}):
+        with pytest.raises(DatasetError, match="give at least one, and none called text, provenance, parent"):
             Dataset.from_columns(["跑步", "背书"], labels)
 
 
@@ -126,14 +128,82 @@ def test_skeleton_tells_goals_apart():
     assert skeleton("跑步5公里") != skeleton("骑车5公里")
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "near"),
+    [
+        ("跑步5公里", "跑步3公里", True),
+        ("跑步5公里", "跑步三公里！🏃", True),
+        ("每天坚持背五十个英语单词", "每天坚持背50个英文单词", True),
+        ("3月5日之前交季度总结报告", "12月31号之前交年度总结报告", True),
+        ("跑步5公里", "骑车5公里", False),
+        ("早睡", "早起", False),
+        ("100", "200", False),
+        ("👍", "🎉", False),
+    ],
+)
+def test_near_duplicates(one, other, near):
+    assert near_duplicates(one, other) == near_duplicates(other, one) == near
+
+
+near_texts = st.lists(st.text("跑步走路读书睡觉早五个3!", min_size=1, max_size=12), min_size=1, max_size=30)
+
+
+@settings(deadline=None)
+@given(near_texts)
+def test_groups_are_what_near_duplicates_link(texts: list[str]):
+    groups = duplicate_groups(texts)
+    expected = list(range(len(texts)))
+    for one, other in itertools.combinations(range(len(texts)), 2):
+        if near_duplicates(texts[one], texts[other]) or texts[one] == texts[other]:
+            expected = [expected[one] if each == expected[other] else each for each in expected]
+    for one, other in itertools.combinations(range(len(texts)), 2):
+        assert (groups[one] == groups[other]) == (expected[one] == expected[other])
+
+
+def test_minhash_proposes_the_pairs_that_comparing_all_finds(monkeypatch):
+    random_ = random.Random(0)
+    goals = [text for text in Dataset.goals().texts if len(text) > 8][:800]
+    near = [text.replace(random_.choice(text), random_.choice(text)) for text in goals]
+    masks = sorted({masked(text) for text in (*goals, *near)})
+    exact = near_duplicate_pairs(masks)
+    assert len(exact) > 500
+    monkeypatch.setattr("goalkit.datasets.duplicates.EXACT_UP_TO", 0)
+    proposed = set(map(tuple, near_duplicate_pairs(masks).tolist()))
+    assert proposed <= set(map(tuple, exact.tolist()))
+    assert len(proposed) >= 0.99 * len(exact)
+
+
 def test_corpus_is_varied_and_fully_labelled():
     goals = Dataset.goals()
-    assert len(goals) >= 1500
+    assert len(goals) >= 6000
     assert len(goals.clean()) == len(goals)
-    assert max(Counter(map(skeleton, goals.texts)).values()) <= 2
+    assert len(set(duplicate_groups(goals.texts).tolist())) == len(goals)
     combinations = Counter(zip(*goals.labels.values(), strict=True))
     assert len(combinations) == 5 * 3 * 3
-    assert min(combinations.values()) >= 20
+    assert min(combinations.values()) >= 100
+
+
+def test_a_row_stays_with_what_it_was_derived_from():
+    goals = Dataset.goals().take(range(0, 6000, 60))
+    derived = Dataset.from_columns(
+        [f"{text[::-1]}～～换一种说法" for text in goals.texts],
+        goals.labels,
+        tasks=goals.tasks,
+        provenance="reversal",
+        parents=goals.texts,
+    )
+    parts = goals.extend(derived).split()
+    for side in (parts.train, parts.validation, parts.test):
+        parents = {parent for parent in side.table["parent"].to_pylist() if parent}
+        assert parents == {
+            text for text, kind in zip(side.texts, side.table["provenance"].to_pylist(), strict=True) if kind == "original"
+        }
+
+
+def test_rows_of_other_tasks_cannot_be_added():
+    goals = Dataset.goals()
+    with pytest.raises(DatasetError, match="give both the same tasks"):
+        goals.extend(Dataset.goals(["category"]))
 
 
 def test_split_has_the_shares_and_balance_asked_for(splits):
@@ -151,7 +221,7 @@ goals = st.lists(st.sampled_from(Dataset.goals().texts), min_size=30, max_size=8
 
 @settings(max_examples=25, deadline=None)
 @given(texts=goals, seed=st.integers(0, 5), shuffle=st.randoms())
-def test_split_leaks_no_skeleton_and_ignores_row_order(texts: list[str], seed: int, shuffle: random.Random):
+def test_split_leaks_no_near_duplicate_and_ignores_row_order(texts: list[str], seed: int, shuffle: random.Random):
     texts = [*texts, *(f"{text}！" for text in texts[:5])]
     labels = {text: "ab"[len(text) % 2] for text in texts}
 
@@ -164,8 +234,8 @@ def test_split_leaks_no_skeleton_and_ignores_row_order(texts: list[str], seed: i
     shuffle.shuffle(texts)
     assert sides(texts) == first
     assert sorted(sum(first, [])) == sorted(texts)
-    skeletons = [set(map(skeleton, side)) for side in first]
-    assert not (skeletons[0] & skeletons[1] or skeletons[0] & skeletons[2] or skeletons[1] & skeletons[2])
+    for one, other in itertools.combinations(first, 2):
+        assert not any(near_duplicates(text, twin) for text in one for twin in other)
 
 
 def test_split_refuses_shares_that_do_not_sum_and_too_few_rows():

@@ -1,7 +1,8 @@
 """Datasets: reading, cleaning and splitting goal texts."""
 
 from goalkit.datasets.dataset import Dataset
+from goalkit.datasets.duplicates import duplicate_groups, near_duplicates
 from goalkit.datasets.skeleton import skeleton
 from goalkit.datasets.splits import Splits
 
-__all__ = ["Dataset", "Splits", "skeleton"]
+__all__ = ["Dataset", "Splits", "duplicate_groups", "near_duplicates", "skeleton"]

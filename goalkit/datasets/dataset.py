@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from goalkit.datasets.cleaning import clean_text
 from goalkit.datasets.readers import read_csv
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
     from goalkit.datasets.splits import Splits
 
 TEXT = "text"
-ORIGIN = "origin"
-"""Column that says what a row is: `original`, or what it was derived from. Rows of one origin stay on one side of a split."""
+PROVENANCE = "provenance"
+"""Column that says how a row came about: `original`, `feedback`, or the name of the augmentation that made it."""
+PARENT = "parent"
+"""Column with the text that a row was derived from, empty if from none. A row stays on its parent's side of a split."""
+RESERVED = (TEXT, PROVENANCE, PARENT)
+ORIGINAL = "original"
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +39,13 @@ def _check_rows(dataset: Dataset, attribute: attrs.Attribute[pa.Table], table: p
     if not len(table):
         raise DatasetError("there are no rows: give at least a text with its labels")
     for task in dataset.tasks:
-        known = set(task.labels)
-        for number, label in enumerate(table[task.name].to_pylist(), start=1):
-            if label not in known:
-                text = table[TEXT][number - 1].as_py()
-                raise DatasetError(
-                    f"row {number} ({text[:20]!r}) has the {task.name} {label!r}, which is not one of "
-                    f"{', '.join(task.labels)}: correct the label or add it to the task"
-                )
+        row = pc.index(pc.is_in(table[task.name], pa.array(task.labels)), False).as_py()
+        if row >= 0:
+            text, label = table[TEXT][row].as_py(), table[task.name][row].as_py()
+            raise DatasetError(
+                f"row {row + 1} ({text[:20]!r}) has the {task.name} {label!r}, which is not one of "
+                f"{', '.join(task.labels)}: correct the label or add it to the task"
+            )
 
 
 @attrs.frozen(eq=False)
@@ -50,7 +54,7 @@ class Dataset:
 
     Args:
         tasks: the tasks that the rows are labelled for.
-        table: columns `text`, one a task by its name, and `origin`; all strings.
+        table: columns `text`, one a task by its name, `provenance` and `parent`; all strings.
 
     Raises:
         DatasetError: there are no rows, or a label is not one of its task's.
@@ -60,7 +64,15 @@ class Dataset:
     table: pa.Table = attrs.field(validator=_check_rows, repr=lambda table: f"<{len(table)} rows>")
 
     @classmethod
-    def from_columns(cls, texts: Sequence[str], labels: Mapping[str, Sequence[str]], *, tasks: Sequence[Task] = ()) -> Dataset:
+    def from_columns(
+        cls,
+        texts: Sequence[str],
+        labels: Mapping[str, Sequence[str]],
+        *,
+        tasks: Sequence[Task] = (),
+        provenance: str = ORIGINAL,
+        parents: Sequence[str] | None = None,
+    ) -> Dataset:
         """Build from plain sequences.
 
         Args:
@@ -68,9 +80,13 @@ class Dataset:
             labels: for each task its N labels.
             tasks: the tasks in full, to hold the labels to them; for a name not among them the labels are gathered
                 from the rows, in the order of goalkit's own task of that name if they all belong to it, else sorted.
+            provenance: how the rows came about: `original`, `feedback`, or the name of an augmentation.
+            parents: the N texts that they were derived from, if they were.
         """
-        if not labels or set(labels) & {TEXT, ORIGIN}:
-            raise DatasetError(f"the label columns are {list(labels)}: give at least one, and none called {TEXT} or {ORIGIN}")
+        if not labels or set(labels) & set(RESERVED):
+            raise DatasetError(
+                f"the label columns are {list(labels)}: give at least one, and none called {', '.join(RESERVED)}"
+            )
         for name, column in labels.items():
             if len(column) != len(texts):
                 raise DatasetError(f"there are {len(texts)} texts and {len(column)} labels for {name}: give one label a text")
@@ -78,7 +94,12 @@ class Dataset:
             raise DatasetError("there are no rows: give at least a text with its labels")
         given = {task.name: task for task in tasks}
         resolved = tuple(given.get(name) or _gather_task(name, column) for name, column in labels.items())
-        columns = {TEXT: texts, **labels, ORIGIN: ["original"] * len(texts)}
+        columns = {
+            TEXT: texts,
+            **labels,
+            PROVENANCE: [provenance] * len(texts),
+            PARENT: [""] * len(texts) if parents is None else parents,
+        }
         return cls(resolved, pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()}))
 
     @classmethod
@@ -139,8 +160,8 @@ class Dataset:
     def label_ids(self, name: str) -> npt.NDArray[np.int64]:
         """The N labels of one task as positions among its outputs, int64 [N]."""
         task = task_named(self.tasks, name)
-        positions = {label: position for position, label in enumerate(task.labels)}
-        return np.array([positions[label] for label in self.table[name].to_pylist()], dtype=np.int64)
+        ids: npt.NDArray[np.int64] = pc.index_in(self.table[name], pa.array(task.labels)).to_numpy().astype(np.int64)
+        return ids
 
     def label_counts(self) -> dict[str, dict[str, int]]:
         """For each task the rows of each label, labels in the task's order."""
@@ -150,6 +171,15 @@ class Dataset:
     def take(self, rows: Sequence[int]) -> Dataset:
         """The rows at these positions, in this order."""
         return Dataset(self.tasks, self.table.take(pa.array(rows, pa.int64())))
+
+    def extend(self, other: Dataset) -> Dataset:
+        """These rows, and after them those of a dataset with the same tasks. Raises DatasetError if it has others."""
+        if other.tasks != self.tasks:
+            raise DatasetError(
+                f"the rows to add are labelled for {', '.join(task.name for task in other.tasks)} with their own labels, these "
+                f"for {', '.join(task.name for task in self.tasks)}: give both the same tasks"
+            )
+        return Dataset(self.tasks, pa.concat_tables([self.table, other.table.select(self.table.column_names)]))
 
     def clean(self) -> Dataset:
         """Strip control and invisible characters and surplus space; drop what is then empty or a repetition.

@@ -8,8 +8,8 @@ from collections.abc import Hashable
 
 import attrs
 
-from goalkit.datasets.dataset import ORIGIN, Dataset
-from goalkit.datasets.skeleton import skeleton
+from goalkit.datasets.dataset import PARENT, Dataset
+from goalkit.datasets.duplicates import duplicate_groups, linked
 from goalkit.errors import ConfigurationError, DatasetError
 
 SIDES = ("train", "validation", "test")
@@ -27,8 +27,8 @@ class Splits:
 def split(dataset: Dataset, *, train: float, validation: float, test: float, seed: int) -> Splits:
     """Divide rows into three parts, stratified over all tasks at once.
 
-    Rows with one skeleton (see goalkit.datasets.skeleton), and a row with all derived from it, land on one side. The
-    division depends on the texts and the seed, not on the order of the rows.
+    Near-duplicates (see goalkit.datasets.duplicates), and a row with all derived from it, land on one side. The division
+    depends on the texts and the seed, not on the order of the rows.
 
     Args:
         dataset: what to divide.
@@ -72,14 +72,14 @@ def _strata(dataset: Dataset) -> list[list[Hashable]]:
 
 def _groups(dataset: Dataset) -> dict[str, list[int]]:
     """Rows that must stay together, under a key that does not depend on the order of the rows."""
-    keys = [
-        skeleton(text if origin == "original" else origin) or text
-        for text, origin in zip(dataset.texts, dataset.table[ORIGIN].to_pylist(), strict=True)
-    ]
-    rows_of: dict[str, list[int]] = defaultdict(list)
-    for row, key in enumerate(keys):
-        rows_of[key].append(row)
-    return rows_of
+    texts = dataset.texts
+    parents = [parent or text for text, parent in zip(texts, dataset.table[PARENT].to_pylist(), strict=True)]
+    groups = duplicate_groups([*texts, *parents]).reshape(2, -1)
+    families = linked(groups.T, int(groups.max()) + 1)[groups[0]]
+    members: dict[int, list[int]] = defaultdict(list)
+    for row, family in enumerate(families.tolist()):
+        members[family].append(row)
+    return {min(texts[row] for row in rows): rows for rows in members.values()}
 
 
 def _hash(seed: int, text: str) -> bytes:
