@@ -116,7 +116,6 @@ def _encoders(found: dict[str, Any]) -> str:
             "",
             *lines,
             "",
-            *([found["note"], ""] if "note" in found else []),
             _where(found),
             "",
         ]
