@@ -1,4 +1,4 @@
-"""Folders on disk: written whole or not at all, and known by their digests."""
+"""Folders and files on disk: written whole or not at all, and known by their digests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import attrs
 
@@ -64,6 +65,36 @@ def replacing_folder(path: Path, kind: Kind) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _recover(path)
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[TextIO]:
+    """Write a text file so that a crash leaves the old one or the new one, never a mixture.
+
+    Yields a handle for UTF-8, with line ends as they are given; when the block ends well the file takes the place of `path`.
+
+    Raises:
+        StorageError: the file cannot be written (permissions, a full disk), or a folder stands in its place.
+    """
+    path = path.resolve()
+    if path.is_dir():
+        raise StorageError(f"{path} is a folder, not a file: choose another path")
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        with open(number, "w", encoding="utf-8", newline="") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(number)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as fault:
+        raise _storage_error(path, fault) from fault
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def check_replaceable(path: Path, kind: Kind) -> None:

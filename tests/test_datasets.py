@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from goalkit import GOAL_TASKS, Dataset, GoalkitError, Task
 from goalkit.datasets import duplicate_groups, near_duplicates, skeleton
-from goalkit.datasets.cleaning import clean_text
 from goalkit.datasets.duplicates import masked, near_duplicate_pairs
 from goalkit.errors import ConfigurationError, DatasetError
 
@@ -84,29 +83,6 @@ def test_shipped_goals_with_some_of_their_tasks():
 def test_columns_of_different_length_are_refused():
     with pytest.raises(DatasetError, match="2 texts and 1 labels for category"):
         Dataset.from_columns(["a", "b"], {"category": ["健康"]})
-
-
-def test_cleaning_drops_what_is_empty_repeated_or_conflicting():
-    texts = ["跑\u200b步 ", "跑步", "\u3000", "读书", "读书", "睡觉"]
-    rows = Dataset.from_columns(texts, {"kind": ["a", "a", "b", "a", "b", "b"]})
-    cleaned = rows.clean()
-    assert cleaned.texts == ["跑步", "睡觉"]
-    assert cleaned.labels == {"kind": ["a", "b"]}
-
-
-@given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("e\u0301\u200b\u200d\u3000 \ufeffé"))))
-def test_cleaning_a_text_is_idempotent(text):
-    once = clean_text(text)
-    assert clean_text(once) == once
-
-
-def test_what_cleaning_drops_does_not_hide_what_it_composes():
-    assert clean_text("e\u200b\u0301\u3000\u3000x\x07") == "é x"
-
-
-@given(st.text(alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=1))
-def test_cleaning_keeps_chinese(text):
-    assert clean_text(text) == text
 
 
 @pytest.mark.parametrize(

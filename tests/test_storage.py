@@ -4,7 +4,16 @@ from pathlib import Path
 import pytest
 
 from goalkit.errors import StorageError
-from goalkit.storage import BUNDLE, MODEL, check_replaceable, files_in, folder_digest, readable_folder, replacing_folder
+from goalkit.storage import (
+    BUNDLE,
+    MODEL,
+    check_replaceable,
+    files_in,
+    folder_digest,
+    readable_folder,
+    replacing_file,
+    replacing_folder,
+)
 
 
 def write(folder, text):
@@ -102,3 +111,21 @@ def test_digest_depends_on_names_and_contents(tmp_path):
     assert folder_digest(tmp_path / "a") == folder_digest(tmp_path / "b")
     (tmp_path / "b" / "file").rename(tmp_path / "b" / "other")
     assert folder_digest(tmp_path / "a") != folder_digest(tmp_path / "b")
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "log.jsonl"
+    with replacing_file(path) as file:
+        file.write("旧\r\n")
+    with pytest.raises(RuntimeError, match="boom"), replacing_file(path) as file:
+        file.write("half")
+        raise RuntimeError("boom")
+    with (
+        pytest.raises(StorageError, match="No space left on device.*what stood there before is unchanged"),
+        replacing_file(path) as file,
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_bytes() == "旧\r\n".encode()
+    assert [each.name for each in path.parent.iterdir()] == ["log.jsonl"], "nothing temporary is left beside it"
+    with pytest.raises(StorageError, match="is a folder, not a file"), replacing_file(path.parent):
+        pass

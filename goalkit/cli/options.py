@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,22 +16,34 @@ BUNDLE = Path("build", "GoalAnalyzer")
 
 SEED = click.IntRange(0, 2**32 - 1)
 
-DATA_OPTIONS = (
-    click.option(
-        "--data", type=click.Path(path_type=Path), help="CSV file with a header; without it, the shipped hand-written goals."
-    ),
+COLUMN_OPTIONS = (
     click.option("--text", default="text", show_default=True, help="Column of texts."),
     click.option(
         "--label", "labels", multiple=True, help="Column of labels; repeat it for several tasks.  [default: the goal tasks]"
     ),
     click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the file."),
+)
+DATA_OPTIONS = (
+    click.option(
+        "--data", type=click.Path(path_type=Path), help="CSV file with a header; without it, the shipped hand-written goals."
+    ),
+    *COLUMN_OPTIONS,
     click.option("--seed", type=SEED, default=0, show_default=True, help="Of the split, and of all that is random."),
 )
 
 
 def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that name labelled texts and how they are split."""
-    for option in reversed(DATA_OPTIONS):
+    return _with_options(function, DATA_OPTIONS)
+
+
+def column_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what is where in a file of labelled texts."""
+    return _with_options(function, COLUMN_OPTIONS)
+
+
+def _with_options(function: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    for option in reversed(options):
         function = option(function)
     return function
 

@@ -1,8 +1,9 @@
 """Datasets: reading, cleaning and splitting goal texts."""
 
+from goalkit.datasets.cleaning import Cleaner, Cleaning
 from goalkit.datasets.dataset import Dataset
 from goalkit.datasets.duplicates import duplicate_groups, near_duplicates
 from goalkit.datasets.skeleton import skeleton
 from goalkit.datasets.splits import Splits
 
-__all__ = ["Dataset", "Splits", "duplicate_groups", "near_duplicates", "skeleton"]
+__all__ = ["Cleaner", "Cleaning", "Dataset", "Splits", "duplicate_groups", "near_duplicates", "skeleton"]

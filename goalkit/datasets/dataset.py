@@ -16,7 +16,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from goalkit.datasets.cleaning import clean_text
 from goalkit.datasets.readers import read_csv
 from goalkit.errors import DatasetError
 from goalkit.tasks import GOAL_TASKS, Task, task_named
@@ -182,27 +181,15 @@ class Dataset:
         return Dataset(self.tasks, pa.concat_tables([self.table, other.table.select(self.table.column_names)]))
 
     def clean(self) -> Dataset:
-        """Strip control and invisible characters and surplus space; drop what is then empty or a repetition.
+        """The rows as the default `Cleaner` leaves them; what it changed and dropped is logged, with numbers.
 
-        A text that stands there with different labels is dropped altogether, as nobody can tell which is right. What
-        was dropped is logged, with numbers.
+        goalkit.datasets.Cleaner has options, and gives a record of each change.
         """
-        cleaned = [clean_text(text) for text in self.texts]
-        rows = list(zip(*self.labels.values(), strict=True))
-        labels_of: dict[str, set[tuple[str, ...]]] = {}
-        for text, labels in zip(cleaned, rows, strict=True):
-            labels_of.setdefault(text, set()).add(labels)
-        kept: dict[str, int] = {}
-        for number, text in enumerate(cleaned):
-            if text and len(labels_of[text]) == 1:
-                kept.setdefault(text, number)
-        conflicting = sum(len(labels_of[text]) > 1 for text in cleaned if text)
-        empty = cleaned.count("")
-        repeated = len(cleaned) - len(kept) - conflicting - empty
-        logger.info("cleaning dropped %d empty, %d repeated and %d conflicting rows", empty, repeated, conflicting)
-        chosen = self.table.take(pa.array(list(kept.values()), pa.int64()))
-        position = chosen.schema.get_field_index(TEXT)
-        return Dataset(self.tasks, chosen.set_column(position, TEXT, pa.array(list(kept), pa.string())))
+        from goalkit.datasets.cleaning import Cleaner
+
+        cleaning = Cleaner().clean(self)
+        logger.info("cleaning: %s", cleaning.summary())
+        return cleaning.dataset
 
     def split(self, *, train: float = 0.70, validation: float = 0.15, test: float = 0.15, seed: int = 0) -> Splits:
         """Divide the rows; see goalkit.datasets.splits.split."""

@@ -1,0 +1,138 @@
+"""The steps that clean one text. Each takes a text and returns it, changed in one respect or not at all."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from functools import cache
+from html.entities import html5
+from typing import Any
+
+from goalkit.errors import ConfigurationError
+
+_HAN = re.compile("[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+
+_ORDINARY = re.compile(r"[\t\n\r -~·×—‘’“”…\u2e80-\u9fff\uf900-\ufaff\ufe30-\uffef\U0001f000-\U0001faff]*")
+"""Texts that hold no mojibake of Chinese: each byte of UTF-8 misread one by one gives characters that are not among these."""
+
+
+def repair_mojibake(text: str) -> str:
+    """Undo UTF-8 that was read as a single-byte encoding: è¯»ä¹¦ for 读书 (ftfy's `fix_encoding`, nothing else of it)."""
+    if _ORDINARY.fullmatch(text):
+        return text
+    import ftfy
+
+    return ftfy.fix_encoding(text)
+
+
+_BLOCKS = (
+    "address|article|blockquote|br|dd|div|dl|dt|footer|h[1-6]|header|hr|li|main|ol|p|pre|section|table|tbody|td|th|thead|tr|ul"
+)
+_INLINE = (
+    "a|abbr|b|big|body|button|center|code|del|em|font|form|head|html|i|iframe|img|input|ins|kbd|label|link|mark|meta|nav|option|q|s|"
+    "script|select|small|span|strike|strong|style|sub|sup|textarea|title|tt|u|video|wbr"
+)
+_ATTRIBUTES = r"""(?:\s+[\w:@-]+\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+))*\s*"""
+_MARKUP = re.compile(
+    rf"<!--(?:(?!<!--).)*?-->|<!doctype\b[^<>]*>|<(?P<raw>script|style){_ATTRIBUTES}>(?:(?!<(?P=raw)).)*?</(?P=raw)\s*>"
+    rf"|</?(?:(?P<block>{_BLOCKS})|{_INLINE}){_ATTRIBUTES}/?>",
+    re.IGNORECASE | re.DOTALL,
+)
+_ESCAPED_AMPERSAND = re.compile("&(?:amp;)+")
+_ENTITY = re.compile("&(?:#(?:[0-9]{1,7}|x[0-9a-f]{1,6})|[a-z][a-z0-9]{1,30});", re.IGNORECASE)
+
+
+def strip_html(text: str) -> str:
+    """Drop tags, comments, scripts and styles, and decode entities, also those that were escaped twice.
+
+    Only elements of HTML are tags, so that 读完<Python入门> stays. A text whose every Chinese character stands inside tags
+    keeps them.
+    """
+    before = None
+    while text != before and ("<" in text or "&" in text):
+        before = text
+        bare = _MARKUP.sub(lambda found: " " if found["block"] else "", text)
+        if _HAN.search(bare) or not _HAN.search(text):
+            text = bare
+        text = _ENTITY.sub(_decode, _ESCAPED_AMPERSAND.sub("&", text))
+    return text
+
+
+def _decode(entity: re.Match[str]) -> str:
+    name = entity[0][1:]
+    return html.unescape(entity[0]) if name[0] == "#" or name in html5 else entity[0]
+
+
+_INVISIBLE = re.compile(
+    "["
+    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # control characters that are not white space
+    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
+    "\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001"
+    "\U000e0020-\U000e007f"  # format characters, but for the joiner
+    "\u034f\u115f\u1160\u3164\uffa0"  # letters and marks without a shape
+    "\u180b-\u180d\u180f\ufe00-\ufe0d\U000e0100-\U000e01ef"  # variation selectors that are not for emoji
+    "\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010ffff"  # surrogates and private use
+    "]"
+)
+_SIGNS = "\u2100-\u2bff\U0001f000-\U0001faff"
+_MISPLACED = re.compile(
+    rf"(?<![{_SIGNS}\ufe0f])\u200d|\u200d(?![{_SIGNS}])"
+    rf"|(?<![©®\u203c\u2049\u3030\u303d\u3297\u3299{_SIGNS}])[\ufe0e\ufe0f](?!\u20e3)"
+)
+
+
+def drop_invisible(text: str) -> str:
+    """Drop control, zero-width, formatting and private-use characters and lone surrogates, but no white space.
+
+    The zero-width joiner stays between two emoji, and a selector of text or emoji style stays behind a sign that has both:
+    without them another picture would be seen.
+    """
+    return text if text.isprintable() and text.isascii() else _MISPLACED.sub("", _INVISIBLE.sub("", text))
+
+
+def compose(text: str) -> str:
+    """Bring to Unicode's composed form, NFC (Unicode Standard Annex 15)."""
+    return unicodedata.normalize("NFC", text)
+
+
+_ALPHANUMERIC = "0-9A-Za-z０-９Ａ-Ｚａ-ｚ"
+_WIDE = re.compile(rf"[０-９Ａ-Ｚａ-ｚ]+|(?<=[{_ALPHANUMERIC}])[％＋－．／＠＿]+|[％＋－．／＠＿]+(?=[{_ALPHANUMERIC}])")
+_NARROW = {ordinary + 0xFEE0: ordinary for ordinary in range(0x21, 0x7F)}
+
+
+def narrow(text: str) -> str:
+    """Full-width letters and digits, and the signs of numbers and addresses beside them, to half width; （－＿－）， stays."""
+    return _WIDE.sub(lambda found: found[0].translate(_NARROW), text)
+
+
+def simplify(text: str) -> str:
+    """Traditional characters to simplified ones (OpenCC's t2s)."""
+    simplified: str = _opencc().convert(text)
+    return simplified
+
+
+@cache
+def _opencc() -> Any:
+    try:
+        from opencc import OpenCC
+    except ImportError as fault:
+        raise ConfigurationError(
+            "simplifying characters needs opencc-python-reimplemented, which is not there: install goalkit[data], or keep them"
+        ) from fault
+    return OpenCC("t2s")
+
+
+_ELLIPSIS = re.compile(r"(?:…|\.{3,}|。{3,}){2,}|\.{3,}|。{3,}")
+_DASH = re.compile("—{3,}")
+_REPEATED = re.compile(r"([！!？?，,。、；：～~·])\1+")
+
+
+def calm_punctuation(text: str) -> str:
+    """One mark for a run of it (！！！！ is ！), …… for three or more full stops, —— for a longer dash; emoji may repeat."""
+    return _REPEATED.sub(r"\1", _DASH.sub("——", _ELLIPSIS.sub("……", text)))
+
+
+def tidy_space(text: str) -> str:
+    """One space for every run of white space, none at the ends."""
+    return " ".join(text.split())
