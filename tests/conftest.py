@@ -25,7 +25,9 @@ def one_thread_less_noise():
 
 @pytest.fixture(scope="session")
 def splits() -> Splits:
-    return Dataset.goals().clean().split(seed=0)
+    """A quarter of the shipped goals, of each combination of labels as many: enough to learn something in seconds."""
+    goals = Dataset.goals()
+    return goals.take(range(0, len(goals), 4)).clean().split(seed=0)
 
 
 @pytest.fixture(scope="session")
