@@ -80,10 +80,11 @@ def test_train_export_verify(tmp_path, splits):
         "goal,kind",
         *(f'"{text}",{label}' for text, label in zip(rows.texts, rows.labels["completion"], strict=True) if '"' not in text),
     ]
-    data.write_text("\n".join(lines), encoding="utf-8")
-    source = ["--data", data, "--text", "goal", "--label", "kind"]
+    data.write_text("\n".join([*lines, "没有标签的一行"]), encoding="gb18030")
+    source = ["--data", data, "--text", "goal", "--label", "kind", "--rejects", tmp_path / "bad.jsonl"]
     page = call("train", *source, "--epochs", 1, "--output", tmp_path / "model")
     assert page.exit_code == 0, page.output
+    assert "没有标签的一行" in (tmp_path / "bad.jsonl").read_text(encoding="utf-8")
     page = call("export", tmp_path / "model", "--output", tmp_path / "bundle", "--sequence-length", 32)
     assert page.exit_code in (0, 3), page.output
     assert "head kind: largest error" in page.output
@@ -96,6 +97,12 @@ def test_verify_of_other_tasks_asks_for_the_file(exported, tmp_path):
     page = call("verify", exported.path, "--label", "mood")
     assert page.exit_code == 2
     assert "name your own file with --data" in " ".join(page.output.replace("│", " ").split())
+
+
+def test_setting_bad_rows_aside_asks_for_the_file(tmp_path):
+    page = call("train", "--rejects", tmp_path / "bad.jsonl", "--output", tmp_path / "model")
+    assert page.exit_code == 2
+    assert "the shipped goals have no bad rows" in " ".join(page.output.replace("│", " ").split())
 
 
 def test_verify_exits_with_3_when_a_gate_fails(exported, tmp_path, untrained):

@@ -6,62 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goalkit import GOAL_TASKS, Dataset, GoalkitError, Task
+from goalkit import GOAL_TASKS, Dataset, Task
 from goalkit.datasets import duplicate_groups, near_duplicates, skeleton
 from goalkit.datasets.duplicates import masked, near_duplicate_pairs
 from goalkit.errors import ConfigurationError, DatasetError
-
-
-def test_reads_csv_with_quoted_commas(goals_csv):
-    goals = Dataset.from_csv(goals_csv, labels=["category"])
-    assert goals.texts == ["跑步五公里", "背五十个单词", "读书,写笔记"]
-    assert goals.labels == {"category": ["健康", "学习", "学习"]}
-    assert goals.tasks == (Task("category", ("健康", "学习")),), "labels come in the order of the goal task"
-
-
-def test_other_labels_make_their_own_task(goals_csv):
-    goals_csv.write_text("title,topic\n一,体育\n二,财经\n", encoding="utf-8")
-    assert Dataset.from_csv(goals_csv, text="title", labels=["topic"]).tasks == (Task("topic", ("体育", "财经")),)
-
-
-def test_reads_other_encodings_when_told(goals_csv):
-    goals_csv.write_bytes("text,category\n跑步,健康\n背书,学习\n".encode("gb18030"))
-    assert Dataset.from_csv(goals_csv, labels=["category"], encoding="gb18030").texts == ["跑步", "背书"]
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (b"", "is empty: give a CSV file with a header line"),
-        (b"text,category\n", "no rows: add texts with labels"),
-        ("goal,category\n跑步,健康\n".encode(), "has no column text; its columns are goal, category"),
-        ("text,category\n跑步,健康\n背书,学习,多\n".encode(), "is not regular CSV"),
-        ("text,category\n跑步,健康\n背书,学习\n".encode("gb18030"), "is not utf-8: byte 0xc5 on line 2"),
-        ("text,category\n跑步,健康\n走路,健康\n".encode(), "has 1 label(s) ['健康']: a classifier needs at least two"),
-    ],
-    ids=["empty file", "header only", "missing column", "ragged", "not UTF-8", "one class only"],
-)
-def test_bad_csv_is_told_in_one_line(goals_csv, content, told):
-    goals_csv.write_bytes(content)
-    with pytest.raises(GoalkitError) as caught:
-        Dataset.from_csv(goals_csv, labels=["category"])
-    assert told in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_label_outside_the_task_names_row_and_labels(goals_csv):
-    goals_csv.write_text("text,category\n跑步,健康\n背书,学习\n睡觉,建康\n", encoding="utf-8")
-    with pytest.raises(DatasetError, match=r"row 3 \('睡觉'\) has the category '建康', which is not one of 健康, 学习"):
-        Dataset.from_csv(goals_csv, labels=[GOAL_TASKS[0]])
-
-
-def test_missing_file_and_unknown_encoding(tmp_path, goals_csv):
-    with pytest.raises(DatasetError, match="cannot be read"):
-        Dataset.from_csv(tmp_path / "none.csv")
-    with pytest.raises(DatasetError, match="no encoding 'klingon'"):
-        Dataset.from_csv(goals_csv, encoding="klingon")
-    with pytest.raises(DatasetError, match="base64 is not an encoding of text"):
-        Dataset.from_csv(goals_csv, encoding="base64")
 
 
 def test_columns_that_collide_are_refused(goals_csv):

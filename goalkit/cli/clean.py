@@ -31,8 +31,9 @@ def command(
     text: str,
     labels: tuple[str, ...],
     encoding: str,
+    rejects: Path | None,
 ) -> None:
-    """Clean the labelled texts of a CSV file, mask what is personal, and drop what is empty, repeated or contradictory."""
+    """Clean labelled texts of a CSV, TSV, JSON lines or Parquet file, mask what is personal, and drop what is empty, repeated or contradictory."""
     import csv
 
     from goalkit.cli.tables import console, table
@@ -41,7 +42,7 @@ def command(
     from goalkit.tasks import GOAL_TASKS
 
     names = list(labels or [task.name for task in GOAL_TASKS])
-    rows = Dataset.from_csv(data, text=text, labels=names, encoding=encoding)
+    rows = Dataset.read(data, text=text, labels=names, encoding=encoding, rejects=rejects)
     cleaner = Cleaner(
         traditional="simplify" if simplify else "keep", near_duplicates="drop" if drop_near_duplicates else "keep"
     )

@@ -21,11 +21,14 @@ COLUMN_OPTIONS = (
     click.option(
         "--label", "labels", multiple=True, help="Column of labels; repeat it for several tasks.  [default: the goal tasks]"
     ),
-    click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the file."),
+    click.option("--encoding", default="auto", show_default=True, help="Encoding of the file, such as utf-8, gb18030, big5."),
+    click.option("--rejects", type=click.Path(path_type=Path), help="File for bad rows; without it, a bad row is an error."),
 )
 DATA_OPTIONS = (
     click.option(
-        "--data", type=click.Path(path_type=Path), help="CSV file with a header; without it, the shipped hand-written goals."
+        "--data",
+        type=click.Path(path_type=Path),
+        help="CSV, TSV, JSON lines or Parquet file; without it, the shipped hand-written goals.",
     ),
     *COLUMN_OPTIONS,
     click.option("--seed", type=SEED, default=0, show_default=True, help="Of the split, and of all that is random."),
@@ -48,13 +51,20 @@ def _with_options(function: Callable[..., Any], options: Sequence[Callable[..., 
     return function
 
 
-def load_splits(data: Path | None, text: str, labels: tuple[str, ...], encoding: str, seed: int) -> Splits:
+def load_splits(
+    data: Path | None, text: str, labels: tuple[str, ...], encoding: str, rejects: Path | None, seed: int
+) -> Splits:
     """Read, clean and split the texts that `data_options` name; 70/15/15."""
     from goalkit.datasets import Dataset
     from goalkit.tasks import GOAL_TASKS
 
     names = list(labels or [task.name for task in GOAL_TASKS])
-    if data is None and (text != "text" or encoding != "utf-8" or not set(names) <= {task.name for task in GOAL_TASKS}):
+    if data is None and (text != "text" or encoding != "auto" or not set(names) <= {task.name for task in GOAL_TASKS}):
         raise click.UsageError(f"the shipped goals have no columns {text}, {', '.join(names)}: name your own file with --data")
-    rows = Dataset.goals(names) if data is None else Dataset.from_csv(data, text=text, labels=names, encoding=encoding)
+    if data is None and rejects is not None:
+        raise click.UsageError("the shipped goals have no bad rows: name your own file with --data, or leave out --rejects")
+    if data is None:
+        rows = Dataset.goals(names)
+    else:
+        rows = Dataset.read(data, text=text, labels=names, encoding=encoding, rejects=rejects)
     return rows.clean().split(seed=seed)

@@ -31,6 +31,7 @@ def command(
     text: str,
     labels: tuple[str, ...],
     encoding: str,
+    rejects: Path | None,
     seed: int,
     backbone: str,
     checkpoint: str | None,
@@ -49,7 +50,7 @@ def command(
     from goalkit.training import Trainer, evaluate
 
     check_replaceable(output, MODEL_FOLDER)
-    splits = load_splits(data, text, labels, encoding, seed)
+    splits = load_splits(data, text, labels, encoding, rejects, seed)
     texts = splits.train.texts if own_vocabulary else None
     tasks = splits.train.tasks
     model = GoalModel.from_backbone(backbone, tasks=tasks, vocabulary_from=texts, checkpoint=checkpoint, seed=seed)

@@ -27,6 +27,7 @@ def command(
     text: str,
     labels: tuple[str, ...],
     encoding: str,
+    rejects: Path | None,
     seed: int,
     model: Path | None,
     reference: Path | None,
@@ -41,7 +42,7 @@ def command(
 
     opened = Bundle.open(bundle, source=GoalModel.load(model) if model else None)
     names = labels or tuple(task.name for task in opened.tasks)
-    test = load_splits(data, text, names, encoding, seed).test
+    test = load_splits(data, text, names, encoding, rejects, seed).test
     report = opened.verify(test.texts, test.labels, reference=GoalModel.load(reference) if reference else None)
     show_verification(report)
     raise SystemExit(0 if report.passed else 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from goalkit.datasets.readers import read_csv
+from goalkit.datasets.reading import AUTO, Source, csv_source, gather, hub_source, read_feedback, source_of
 from goalkit.errors import DatasetError
 from goalkit.tasks import GOAL_TASKS, Task, task_named
 
@@ -30,6 +30,7 @@ PARENT = "parent"
 """Column with the text that a row was derived from, empty if from none. A row stays on its parent's side of a split."""
 RESERVED = (TEXT, PROVENANCE, PARENT)
 ORIGINAL = "original"
+FEEDBACK = "feedback"
 
 logger = logging.getLogger(__name__)
 
@@ -65,14 +66,14 @@ class Dataset:
     @classmethod
     def from_columns(
         cls,
-        texts: Sequence[str],
-        labels: Mapping[str, Sequence[str]],
+        texts: Sequence[str] | pa.ChunkedArray,
+        labels: Mapping[str, Sequence[str] | pa.ChunkedArray],
         *,
         tasks: Sequence[Task] = (),
         provenance: str = ORIGINAL,
         parents: Sequence[str] | None = None,
     ) -> Dataset:
-        """Build from plain sequences.
+        """Build from plain sequences, or columns of Arrow.
 
         Args:
             texts: N strings.
@@ -82,55 +83,127 @@ class Dataset:
             provenance: how the rows came about: `original`, `feedback`, or the name of an augmentation.
             parents: the N texts that they were derived from, if they were.
         """
-        if not labels or set(labels) & set(RESERVED):
-            raise DatasetError(
-                f"the label columns are {list(labels)}: give at least one, and none called {', '.join(RESERVED)}"
-            )
+        _check_names(labels)
         for name, column in labels.items():
             if len(column) != len(texts):
                 raise DatasetError(f"there are {len(texts)} texts and {len(column)} labels for {name}: give one label a text")
-        if not texts:
+        if not len(texts):
             raise DatasetError("there are no rows: give at least a text with its labels")
-        given = {task.name: task for task in tasks}
-        resolved = tuple(given.get(name) or _gather_task(name, column) for name, column in labels.items())
         columns = {
             TEXT: texts,
             **labels,
             PROVENANCE: [provenance] * len(texts),
             PARENT: [""] * len(texts) if parents is None else parents,
         }
-        return cls(resolved, pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()}))
+        table = pa.table({name: _strings(column) for name, column in columns.items()})
+        given = {task.name: task for task in tasks}
+        return cls(tuple(given.get(name) or _gather_task(name, table[name]) for name in labels), table)
+
+    @classmethod
+    def read(
+        cls,
+        source: object,
+        *,
+        text: str = TEXT,
+        labels: Sequence[str | Task] = GOAL_TASKS,
+        encoding: str = AUTO,
+        rejects: str | Path | None = None,
+    ) -> Dataset:
+        """Read labelled texts from a file or from another library's table; docs/data.md has more.
+
+        Args:
+            source: path of a CSV, TSV, JSON lines (.jsonl, .ndjson) or Parquet file, a pandas `DataFrame`, or a `Dataset` of
+                Hugging Face datasets.
+            text: the column of texts.
+            labels: the label columns: a name takes whatever labels the column holds, a `Task` allows only its own.
+            encoding: of a text file; `auto` tells UTF-8, UTF-16 with a byte-order mark, GB18030 and Big5 apart.
+            rejects: a file to set bad rows aside in, JSON lines of their line or row number, reason and content. Without it
+                a bad row is an error.
+
+        Raises:
+            DatasetError: the source cannot be read, has bad rows and `rejects` is None, or has no good ones.
+            StorageError: `rejects` cannot be written, or holds something else than bad rows.
+            ConfigurationError: a column holds a single label.
+        """
+        return cls._gathered(source_of(source, encoding), text, labels, rejects)
 
     @classmethod
     def from_csv(
-        cls, path: str | Path, *, text: str = TEXT, labels: Sequence[str | Task] = GOAL_TASKS, encoding: str = "utf-8"
+        cls, path: str | Path, *, text: str = TEXT, labels: Sequence[str | Task] = GOAL_TASKS, encoding: str = AUTO
     ) -> Dataset:
-        """Read a CSV file with a header line.
+        """Read a CSV file with a header line, whatever its suffix.
 
         Args:
             path: the file.
             text: the column of texts.
             labels: the label columns: a name takes whatever labels the column holds, a `Task` allows only its own.
-            encoding: of the file.
+            encoding: of the file; see `read`.
 
         Raises:
-            DatasetError: the file cannot be read as told, or a label is outside its task.
+            DatasetError: the file cannot be read as told, or has bad rows.
             ConfigurationError: a column holds a single label.
         """
+        return cls._gathered(csv_source(Path(path), encoding), text, labels, None)
+
+    @classmethod
+    def from_hub(
+        cls,
+        name: str,
+        *,
+        split: str,
+        subset: str | None = None,
+        text: str = TEXT,
+        labels: Sequence[str | Task] = GOAL_TASKS,
+        rejects: str | Path | None = None,
+    ) -> Dataset:
+        """Read what `datasets.load_dataset` loads; needs the extra `data`.
+
+        Args:
+            name: a dataset of the Hugging Face hub, or a local folder of CSV, JSON or Parquet files.
+            split: such as `train`, or a part of it, `train[:1000]`.
+            subset: of a dataset that has several.
+            text: the column of texts.
+            labels: the label columns, as for `read`; class numbers are read as their names.
+            rejects: a file for bad rows, as for `read`.
+
+        Raises:
+            DatasetError: it cannot be loaded, has bad rows and `rejects` is None, or has no good ones.
+            StorageError: `rejects` cannot be written, or holds something else than bad rows.
+            ConfigurationError: a column holds a single label.
+        """
+        return cls._gathered(hub_source(name, split=split, subset=subset), text, labels, rejects)
+
+    @classmethod
+    def from_feedback(
+        cls, path: str | Path, *, tasks: Sequence[Task] = GOAL_TASKS, rejects: str | Path | None = None
+    ) -> Dataset:
+        """Read the feedback that an app has gathered, in the format of docs/data.md.
+
+        Each text gets the labels of its latest feedback: those its user gave, and the predicted ones where the user called
+        the prediction useful. Texts without labels of all tasks are left out; how many is logged.
+
+        Args:
+            path: JSON lines, UTF-8.
+            tasks: what the rows are to be labelled for.
+            rejects: a file for malformed lines, as for `read`.
+
+        Raises:
+            DatasetError: the file cannot be read, has malformed lines and `rejects` is None, or teaches nothing.
+            StorageError: `rejects` cannot be written, or holds something else than bad rows.
+        """
+        _check_names([task.name for task in tasks])
+        texts, labels = read_feedback(Path(path), tasks, rejects=rejects)
+        return cls.from_columns(texts, labels, tasks=tasks, provenance=FEEDBACK)
+
+    @classmethod
+    def _gathered(cls, source: Source, text: str, labels: Sequence[str | Task], rejects: str | Path | None) -> Dataset:
         names = [entry if isinstance(entry, str) else entry.name for entry in labels]
         if len({text, *names}) <= len(names):
             raise DatasetError(f"the text column is {text}, the label columns are {', '.join(names)}: name each column once")
-        table = read_csv(Path(path), [text, *names], encoding=encoding)
-        if not len(table):
-            raise DatasetError(f"{path} has a header line but no rows: add texts with labels")
-        try:
-            return cls.from_columns(
-                table[text].to_pylist(),
-                {name: table[name].to_pylist() for name in names},
-                tasks=[entry for entry in labels if isinstance(entry, Task)],
-            )
-        except DatasetError as fault:
-            raise DatasetError(f"{path}: {fault}") from fault
+        _check_names(names)
+        columns = gather(source, text, labels, rejects=rejects)
+        tasks = [entry for entry in labels if isinstance(entry, Task)]
+        return cls.from_columns(columns[text], {name: columns[name] for name in names}, tasks=tasks)
 
     @classmethod
     def goals(cls, labels: Sequence[str | Task] = GOAL_TASKS) -> Dataset:
@@ -203,8 +276,17 @@ class Dataset:
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
-def _gather_task(name: str, column: Sequence[str]) -> Task:
-    found = set(column)
+def _check_names(labels: Collection[str]) -> None:
+    if not labels or set(labels) & set(RESERVED):
+        raise DatasetError(f"the label columns are {list(labels)}: give at least one, and none called {', '.join(RESERVED)}")
+
+
+def _strings(column: Sequence[str] | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    return column if isinstance(column, pa.ChunkedArray) else pa.array(column, pa.string())
+
+
+def _gather_task(name: str, column: pa.ChunkedArray) -> Task:
+    found = set(pc.unique(column).to_pylist())
     for task in GOAL_TASKS:
         if task.name == name and found <= set(task.labels):
             return Task(name, [label for label in task.labels if label in found])

@@ -1,0 +1,102 @@
+"""Feedback that an app has gathered: texts, predictions, and what their user said. docs/data.md has the format."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from goalkit.datasets.cleaning import clean_text
+from goalkit.datasets.reading.encodings import TextFile
+from goalkit.datasets.reading.gathering import fault_in
+from goalkit.datasets.reading.jsonlines import json_objects
+from goalkit.datasets.reading.rejects import Rejects, short
+from goalkit.errors import DatasetError
+from goalkit.tasks import Task
+
+USEFUL, WRONG = "useful", "wrong"
+
+logger = logging.getLogger(__name__)
+
+
+def read_feedback(path: Path, tasks: Sequence[Task], *, rejects: str | Path | None) -> tuple[list[str], dict[str, list[str]]]:
+    """The texts that feedback gives labels of all `tasks` for, and for each task their labels.
+
+    For each text the latest feedback counts, alone. Its labels are those the user gave, and, if the prediction was called
+    useful, the predicted ones for the other tasks. How much teaches nothing is logged.
+
+    Raises:
+        DatasetError: the file cannot be read, has malformed lines and `rejects` is None, or teaches nothing.
+        StorageError: `rejects` cannot be written.
+    """
+    latest: dict[str, tuple[datetime, str, dict[str, str] | str]] = {}
+    skipped = Counter({"older": 0, "wrong": 0, "incomplete": 0})
+    with Rejects(str(path), "line", rejects) as bad:
+        for number, entry, line in json_objects(TextFile.of(path, "utf-8"), bad):
+            if reason := _fault(entry, tasks):
+                bad.add(number, reason, line)
+                continue
+            time, text = _time(entry["time"]), entry["text"]
+            key = clean_text(text)
+            if key in latest:
+                skipped["older"] += 1
+                if time < latest[key][0]:
+                    continue
+                del latest[key]
+            latest[key] = time, text, _labels(entry, tasks)
+    taught = {text: labels for _, text, labels in latest.values() if not isinstance(labels, str)}
+    skipped.update(labels for _, _, labels in latest.values() if isinstance(labels, str))
+    logger.info(
+        "%s labels %d texts; skipped: %d entries superseded by later ones, %d texts only called wrong, %d without all labels",
+        path,
+        len(taught),
+        skipped["older"],
+        skipped["wrong"],
+        skipped["incomplete"],
+    )
+    if not taught:
+        raise DatasetError(
+            f"{path} teaches nothing: {skipped['wrong']} texts are only called wrong, {skipped['incomplete']} lack a label of "
+            f"{', '.join(task.name for task in tasks)}: gather more feedback, or name fewer tasks"
+        )
+    return list(taught), {task.name: [labels[task.name] for labels in taught.values()] for task in tasks}
+
+
+def _labels(entry: Mapping[str, Any], tasks: Sequence[Task]) -> dict[str, str] | str:
+    """The labels of all tasks, or why there are none: `wrong` or `incomplete`."""
+    given = entry.get("label", {})
+    known = {**entry["predicted"], **given} if entry.get("rating") == USEFUL else given
+    if all(task.name in known for task in tasks):
+        return {task.name: known[task.name] for task in tasks}
+    return "incomplete" if given or entry.get("rating") == USEFUL else "wrong"
+
+
+def _fault(entry: Mapping[str, Any], tasks: Sequence[Task]) -> str | None:
+    """What makes an entry malformed."""
+    if reason := fault_in({"text": None, "bundle": None, "time": None}, [entry.get(key) for key in ("text", "bundle", "time")]):
+        return reason
+    try:
+        _time(entry["time"])
+    except ValueError:
+        return f"the time is {short(entry['time'])}, not of ISO 8601 such as 2026-03-01T07:30:00Z"
+    if "label" not in entry and "rating" not in entry:
+        return "neither label nor rating"
+    if entry.get("rating", USEFUL) not in (USEFUL, WRONG):
+        return f"the rating is {short(entry['rating'])}, not one of {USEFUL}, {WRONG}"
+    for key, labels in (("predicted", entry.get("predicted")), ("label", entry.get("label", {}))):
+        if not isinstance(labels, dict):
+            return f"the {key} is {short(labels)}, not an object with a label for each task"
+        admitted = {task.name: task.labels for task in tasks if task.name in labels}
+        counts = key == "label" or entry.get("rating") == USEFUL  # a bundle of old may predict labels that are gone
+        if counts and (reason := fault_in(admitted, [labels[name] for name in admitted])):
+            return f"in {key}, {reason}"
+    return None
+
+
+def _time(written: str) -> datetime:
+    """A time; without an offset it is taken for UTC. Raises ValueError if it is not one."""
+    time = datetime.fromisoformat(written)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

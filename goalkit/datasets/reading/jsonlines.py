@@ -1,0 +1,47 @@
+"""Objects of JSON lines with the lines they stand on (https://jsonlines.org)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from goalkit.datasets.reading.columns import listed
+from goalkit.datasets.reading.encodings import TextFile
+from goalkit.datasets.reading.rejects import Rejects, short
+
+
+def json_objects(file: TextFile, rejects: Rejects) -> Iterator[tuple[int, dict[str, Any], str]]:
+    """Number, object and text of each line. Blank lines are skipped; what is no JSON object goes to `rejects`.
+
+    A last line without its end that cannot be read is told as cut off: its writer stopped in the middle of it.
+    """
+    for number, line in enumerate(file.lines(), 1):
+        if not line.strip():
+            continue
+        reason = file.undecodable(line)
+        value: Any = None
+        if not reason:
+            try:
+                value = json.loads(line)
+            except json.JSONDecodeError as fault:
+                reason = f"not JSON ({fault.msg} at character {fault.pos + 1})"
+            except (ValueError, RecursionError):
+                reason = "not JSON that can be read (a number too long, or nested too deeply)"
+        if reason and not line.endswith(("\n", "\r")):
+            reason = f"cut off: the file ends in the middle of this line, after {len(line)} characters"
+        elif not reason and not isinstance(value, dict):
+            reason = f"{short(value)} is not a JSON object"
+        if reason:
+            rejects.add(number, reason, line)
+        else:
+            yield number, value, line
+
+
+def json_rows(file: TextFile, names: Sequence[str], rejects: Rejects) -> Iterator[tuple[int, Sequence[object], str]]:
+    """Number, the values of the keys `names`, and text of each line."""
+    for number, value, line in json_objects(file, rejects):
+        if missing := [name for name in names if name not in value]:
+            rejects.add(number, f"no {', '.join(missing)}; its keys are {listed(value)}", line)
+        else:
+            yield number, [value[name] for name in names], line

@@ -1,0 +1,130 @@
+"""Bad rows: counted, named by place and reason, and set aside in a file if there is one for them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from goalkit.datasets.reading.encodings import printable
+from goalkit.errors import DatasetError, StorageError
+
+NAMED = 3
+"""How many bad rows a message names."""
+
+logger = logging.getLogger(__name__)
+
+
+class Rejects:
+    """The bad rows of one source, as a context manager that settles them when reading has ended.
+
+    With a file for them they are written there whole or not at all, one JSON object a line: `line` (or `row`), `reason` and
+    `raw`; what another reading had set aside in that file is replaced, or removed if no row is bad. Without a file they are
+    an error.
+
+    Args:
+        source: what is read, for messages.
+        unit: what places are counted in, from 1: `line` in text files, `row` elsewhere.
+        path: the file for bad rows.
+
+    Raises:
+        DatasetError: rows are bad, and there is no file for them.
+        StorageError: the file cannot be written, or holds something else than bad rows.
+    """
+
+    def __init__(self, source: str, unit: str, path: str | Path | None) -> None:
+        self.source = source
+        self.count = 0
+        self.path = None if path is None else Path(path)
+        self._unit = unit
+        self._named: list[str] = []
+        self._file: IO[str] | None = None
+
+    def add(self, place: int, reason: str, raw: str | Mapping[str, object]) -> None:
+        """Take a bad row: where it begins, what is wrong with it, and what it holds, text or values by column."""
+        self.count += 1
+        if len(self._named) < NAMED:
+            self._named.append(f"{self._unit} {place}: {printable(reason)}")
+        if self.path is None:
+            return
+        if isinstance(raw, str):
+            content: object = printable(raw.rstrip("\r\n"))
+        else:
+            content = {name: None if value is None else printable(str(value)) for name, value in raw.items()}
+        row = {self._unit: place, "reason": printable(reason), "raw": content}
+        try:
+            if self._file is None:
+                self._file = self._open(self.path)
+            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        except OSError as fault:
+            raise _unwritable(self.path, fault) from fault
+
+    def __enter__(self) -> Rejects:
+        if self.path is not None and not _replaceable(self.path):
+            raise StorageError(f"{self.path} holds other things than bad rows: choose another file for them, or remove it")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self._settle()
+        except OSError as fault:
+            assert self.path is not None
+            raise _unwritable(self.path, fault) from fault
+        finally:
+            if self._file is not None:
+                self._file.close()
+                Path(self._file.name).unlink(missing_ok=True)
+
+    def _settle(self) -> None:
+        if self.count and self.path is None:
+            raise DatasetError(
+                f"{self._summary()}; correct {'it' if self.count == 1 else 'them'}, or set bad rows aside with "
+                'rejects="bad.jsonl" of Dataset.read (--rejects bad.jsonl on the command line)'
+            )
+        if self._file is not None and self.path is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            Path(self._file.name).chmod(0o644)
+            Path(self._file.name).replace(self.path)
+            logger.warning("%s; set aside in %s", self._summary(), self.path)
+        elif self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+    def _summary(self) -> str:
+        more = f"; and {self.count - NAMED} more" if self.count > NAMED else ""
+        return f"{self.source} has {self.count} bad row{'s' * (self.count > 1)}: {'; '.join(self._named)}{more}"
+
+    @staticmethod
+    def _open(path: Path) -> IO[str]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False)
+
+
+def short(value: object) -> str:
+    """A value as a message quotes it: on one line, cut after 20 characters."""
+    shown = repr(value)
+    return shown if len(shown) <= 22 else f"{shown[:21]}…"
+
+
+def _replaceable(path: Path) -> bool:
+    """Whether nothing stands at `path` but what `Rejects` wrote, or an empty file."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline()
+        return not first or {"reason", "raw"} <= json.loads(first).keys()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
+
+
+def _unwritable(path: Path, fault: OSError) -> StorageError:
+    return StorageError(
+        f"cannot write {path} ({fault.strerror or fault}): choose a file in a folder you may write to, on a disk with room"
+    )
