@@ -7,6 +7,7 @@ character that of the character alone. That loses words of several characters, w
 
 from __future__ import annotations
 
+import itertools
 import json
 import struct
 from collections.abc import Sequence
@@ -126,7 +127,7 @@ def _strings(file: BinaryIO) -> list[str]:
     offsets = np.frombuffer(file.read(4 * (count + 1)), "<u4")
     file.read(4 * count)  # scores
     blob = file.read(size)
-    strings = [blob[start:stop].decode("utf-8", "replace") for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
+    strings = [blob[start:stop].decode("utf-8", "replace") for start, stop in itertools.pairwise(offsets)]
     _one(file, "i")
     file.seek(_one(file, "I"), 1)  # normalisation map
     return strings

@@ -1,11 +1,10 @@
 """Writes saved results into docs/benchmarks.md, and the demo's table into the README."""
 
 import json
-import statistics
 from pathlib import Path
 from typing import Any
 
-from benchmarks.personalisation.figure import draw, gains
+from benchmarks.personalisation.page import personalisation
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- written by python -m benchmarks demo -->", "<!-- end -->"
@@ -125,75 +124,6 @@ def _encoders(found: dict[str, Any]) -> str:
     )
 
 
-def _personalisation(found: dict[str, Any]) -> str:
-    draw(found, ROOT / "docs" / "personalisation.svg")
-    users, replayed, cost = len(found["users"]), found["replayed"], found["cost"]
-    lines = [
-        "| strategy | next 200 goals: median user | worst user | everybody else: median | worst | with the habit's own region |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name in found["strategies"]:
-        own, others, everything = (gains(found, name, each) for each in ("following", "others_outside", "others"))
-        if name == "no update":
-            shipped = found["strategies"][name]
-            shares = [
-                (statistics.median(each["following"][0] for each in shipped), min(each["following"][0] for each in shipped)),
-                (statistics.median(each["others_outside"][0] for each in shipped),),
-            ]
-            lines.append(f"| {name} (accuracy) | {shares[0][0]:.1%} | {shares[0][1]:.1%} | {shares[1][0]:.1%} | | |")
-            continue
-        figures = (statistics.median(own), min(own), statistics.median(others), min(others), statistics.median(everything))
-        lines.append(f"| {name} | " + " | ".join(f"{each:+.1f}" for each in figures) + " |")
-    slots = [
-        "| new category | recall | precision | everybody else's accuracy before | after |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {name} | " + " | ".join(f"{statistics.mean(values):.1%}" for values in scores.values()) + " |"
-            for name, scores in found["new_categories"].items()
-        ),
-    ]
-    settings = "; ".join(f"{name}: {setting}" for name, setting in found["chosen"].items() if setting)
-    steps = 10 * -(-100 // 8)
-    flops = 6 * 100 * 10 * cost["head_parameters"]
-    embedding = 2 * 100 * cost["encoder_parameters"] * cost["tokens"]
-    memory = 4 * 4 * cost["head_parameters"] + 100 * cost["embedding_bytes"] + cost["package_bytes"]
-    return "\n".join(
-        [
-            "## Learning on the phone",
-            "",
-            f"{users} simulated users, fixed in `benchmarks/personalisation/habits.py` before any head was tuned: each files one "
-            "topic under another category than the guide does, and has words of its own. Each corrects 50 goals; then come 200. "
-            f"{found['development_users']} further users chose each strategy's setting: what helps most while everybody else loses "
-            f"under a point. Base: {found['base']}; {found['rows'][0]:,} goals to learn from; accuracy {found['base_accuracy']:.1%} "
-            f"on {found['rows'][2]:,} others, of which the users' goals are taken. The goals are written by a language model, the users "
-            "are rules: no person's learning was measured. Embeddings come from the saved package, updates are rehearsed from the saved "
-            f"heads, 10 seeds of shuffling; differences in points. Replay is {replayed} base examples.",
-            "",
-            *lines,
-            "",
-            "The last column counts the goals of others that lie within what the user files elsewhere: there the head has learnt to "
-            "disagree with them, as it was told.",
-            "",
-            "![What each user gains and everybody else loses](personalisation.svg)",
-            "",
-            "A spare slot, taught ten examples of a category that the model never had (mean of five draws of the ten, with replay):",
-            "",
-            *slots,
-            "",
-            f"Settings: {settings}.",
-            "",
-            f"Cost: 100 embeddings x 10 epochs take {1000 * cost['seconds']:.0f} ms here. For a phone, **estimated**, not measured: "
-            f"training needs {flops / 1e6:.0f} MFLOP in {steps} steps (6 a weight, example and epoch), {flops / 1e9 + steps / 1000:.2f} s at "
-            f"1 GFLOP/s and 1 ms a step; embedding the 100 texts before needs {embedding / 1e9:.0f} GFLOP (2 a weight and token), "
-            f"{embedding / 5e10:.1f} s at 50 GFLOP/s. Memory: {memory / 1e6:.1f} MB, four copies of the head's weights (weights, "
-            "gradients, momentum, the updated model), the embeddings, and the whole package as if none of it were mapped.",
-            "",
-            _where(found),
-            "",
-        ]
-    )
-
-
 def _where(found: dict[str, Any]) -> str:
     return f"Measured on {found['date']}, {found['machine']}."
 
@@ -201,7 +131,7 @@ def _where(found: dict[str, Any]) -> str:
 SECTIONS = {
     "demo": _demo,
     "titles": _titles,
-    "personalisation": _personalisation,
+    "personalisation": lambda found: personalisation(found, ROOT / "docs", _where(found)),
     "encoders": _encoders,
     "imports": _imports,
 }

@@ -33,7 +33,10 @@ def command(
     encoding: str,
     rejects: Path | None,
 ) -> None:
-    """Clean labelled texts of a CSV, TSV, JSON lines or Parquet file, mask what is personal, and drop what is empty, repeated or contradictory."""
+    """Clean labelled texts, mask what is personal, and drop what is empty, repeated or contradictory.
+
+    DATA is a CSV, TSV, JSON lines or Parquet file.
+    """
     import csv
 
     from goalkit.cli.tables import console, table

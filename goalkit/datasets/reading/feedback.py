@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from goalkit.datasets.cleaning import clean_text
 from goalkit.datasets.reading.encodings import TextFile
 from goalkit.datasets.reading.gathering import fault_in
 from goalkit.datasets.reading.jsonlines import json_objects
@@ -40,7 +40,7 @@ def read_feedback(path: Path, tasks: Sequence[Task], *, rejects: str | Path | No
                 bad.add(number, reason, line)
                 continue
             time, text = _time(entry["time"]), entry["text"]
-            key = clean_text(text)
+            key = unicodedata.normalize("NFC", " ".join(text.split()))
             if key in latest:
                 skipped["older"] += 1
                 if time < latest[key][0]:
