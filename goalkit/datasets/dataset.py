@@ -31,6 +31,7 @@ PARENT = "parent"
 """Column with the text that a row was derived from, empty if from none. A row stays on its parent's side of a split."""
 RESERVED = (TEXT, PROVENANCE, PARENT)
 ORIGINAL = "original"
+FEEDBACK = "feedback"
 
 logger = logging.getLogger(__name__)
 
