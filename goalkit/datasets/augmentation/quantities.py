@@ -127,7 +127,7 @@ def _ways(found: re.Match[str], text: str, magnitude: float) -> Iterator[str]:
     for spelling in next((units for units in _SAME_UNITS if unit.lower() in units and not ordinal), (unit,)):
         if not ("." in digits and spelling.startswith("个")):
             yield f"{digits}{space}{spelling}"
-        if not spelling.isascii():
+        if not spelling.isascii() and not spelling.startswith("千"):  # 五千米 reads as 5000 米
             yield f"{to_chinese(digits, counting=counting)}{spelling}"
     if counting and magnitude:
         for value in _nearby(digits, magnitude):
