@@ -1,0 +1,110 @@
+"""Adding to a dataset rows that are derived from its rows."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from goalkit.datasets.augmentation.contract import Augmentation
+from goalkit.datasets.cleaning import clean_text
+from goalkit.datasets.dataset import FEEDBACK, ORIGINAL, PARENT, PROVENANCE, Dataset
+from goalkit.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+FEW = 1000
+"""Rows below which no progress bar is shown."""
+
+
+def augment(
+    dataset: Dataset,
+    augmentations: Sequence[Augmentation],
+    *,
+    copies: int = 1,
+    seed: int = 0,
+    allow_label_changes: bool = False,
+) -> Dataset:
+    """The rows of a dataset, and after them rows derived from them, with the same labels.
+
+    A derived row names its augmentation as provenance, and as parent the text it comes from, so that a split keeps both
+    on one side. Only original rows and feedback are derived from. What is empty, or once cleaned equal to a text that is
+    there already, is not added. Which rows are derived depends on the texts and the seed, not on the order of the rows.
+
+    Args:
+        dataset: usually the training part of a split; what is tested on should not be derived.
+        augmentations: what derives, each on its own from the original texts.
+        copies: the most rows that each augmentation adds for a row.
+        seed: another seed, other variants.
+        allow_label_changes: also use augmentations that may change a label that the rows have.
+
+    Raises:
+        ConfigurationError: no augmentation, two of one name, one that may change a label, or a setting out of range.
+    """
+    _check(dataset, augmentations, copies, allow_label_changes)
+    source = sorted(
+        (text, parent or text, labels)
+        for text, parent, provenance, *labels in zip(
+            dataset.texts,
+            dataset.table[PARENT].to_pylist(),
+            dataset.table[PROVENANCE].to_pylist(),
+            *dataset.labels.values(),
+            strict=True,
+        )
+        if provenance in (ORIGINAL, FEEDBACK)
+    )
+    known = {clean_text(text) for text in dataset.texts}
+    result = dataset
+    for augmentation in augmentations:
+        augmentation.prepare([text for text, _, _ in source])
+        rows = [
+            (variant, parent, labels)
+            for text, parent, labels in tqdm(source, desc=augmentation.name, unit="text", disable=len(source) < FEW)
+            for variant in _fresh(augmentation.variants(text, _generator(seed, text, augmentation.name)), known, copies)
+        ]
+        logger.info("%s added %d rows to %d", augmentation.name, len(rows), len(source))
+        if rows:
+            texts, parents, labels = zip(*rows, strict=True)
+            columns = dict(zip(dataset.labels, zip(*labels, strict=True), strict=True))
+            result = result.extend(
+                Dataset.from_columns(texts, columns, tasks=dataset.tasks, provenance=augmentation.name, parents=parents)
+            )
+    return result
+
+
+def _check(dataset: Dataset, augmentations: Sequence[Augmentation], copies: int, allow_label_changes: bool) -> None:
+    names = Counter(augmentation.name for augmentation in augmentations)
+    if not names or max(names.values()) > 1 or names.keys() & {ORIGINAL, FEEDBACK, ""}:
+        raise ConfigurationError(
+            f"the augmentations are {list(names.elements())}: give at least one, each once, none called "
+            f"{ORIGINAL} or {FEEDBACK}"
+        )
+    if copies < 1:
+        raise ConfigurationError(f"copies is {copies!r}: it must be at least 1")
+    for augmentation in augmentations:
+        changed = [task.name for task in dataset.tasks if task.name in augmentation.may_change]
+        if changed and not allow_label_changes:
+            raise ConfigurationError(
+                f"{augmentation.name} may change the {', '.join(changed)} that the rows are labelled for: leave it out, "
+                "configure it otherwise, or pass allow_label_changes=True and read what it makes"
+            )
+
+
+def _fresh(variants: Iterator[str], known: set[str], copies: int) -> Iterator[str]:
+    """The first variants, once cleaned, that are not known yet; from then on they are."""
+    found = 0
+    for variant in map(clean_text, variants):
+        if variant and variant not in known:
+            known.add(variant)
+            yield variant
+            found += 1
+            if found == copies:
+                return
+
+
+def _generator(seed: int, text: str, name: str) -> np.random.Generator:
+    return np.random.default_rng(list(hashlib.sha256(f"{seed}\t{name}\t{text}".encode()).digest()))

@@ -1,0 +1,101 @@
+"""Filling in masked characters with a language model (contextual augmentation: Kobayashi, 2018, arXiv 1805.06201)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+
+from goalkit.configuration import between
+from goalkit.datasets.augmentation.contract import DRAWS, Augmentation, amount
+from goalkit.datasets.augmentation.protected import protected_mask
+from goalkit.errors import ModelError
+
+
+@attrs.frozen(kw_only=True)
+class MaskedLanguageModel(Augmentation):
+    """Replaces Chinese characters, never protected ones, by such as a BERT expects there, one after another.
+
+    What fits a sentence need not fit its label (学车, 修车), as Kobayashi notes: the category may change, and the
+    difficulty.
+
+    Args:
+        folder: a BertForMaskedLM with its tokenizer, as `save_pretrained` of transformers writes them.
+        strength: share of the replaceable characters replaced, from 0 to 1; above 0 it is at least one.
+        top_k: a character is drawn among the K most probable, by their probabilities.
+
+    Raises:
+        ModelError: when first used, if the folder holds no such model.
+    """
+
+    name: ClassVar[str] = "masked-language-model"
+    folder: Path = attrs.field(converter=Path)
+    strength: float = attrs.field(default=0.1, validator=between(0, 1))
+    top_k: int = attrs.field(default=10, validator=between(1, whole=True))
+
+    @property
+    def may_change(self) -> frozenset[str]:
+        """See `Augmentation.may_change`."""
+        return frozenset({"category", "difficulty"})
+
+    def drafts(self, text: str, random: np.random.Generator) -> Iterator[str]:
+        """See `Augmentation.drafts`."""
+        tokenizer, _, allowed = self._loaded
+        encoded = tokenizer(text, return_offsets_mapping=True, truncation=True)
+        mask = protected_mask(text)
+        places = [
+            (token, start)
+            for token, (start, stop) in enumerate(encoded["offset_mapping"])
+            if stop - start == 1 and "一" <= text[start] <= "鿿" and not mask[start]
+        ]
+        count = amount(self.strength, len(places))
+        for _ in range(DRAWS if count else 0):
+            ids, characters = list(encoded["input_ids"]), list(text)
+            for number in sorted(random.choice(len(places), count, replace=False).tolist()):
+                token, start = places[number]
+                ids[token] = self._fill(ids, token, random)
+                characters[start] = allowed[ids[token]]
+            yield "".join(characters)
+
+    def _fill(self, ids: list[int], token: int, random: np.random.Generator) -> int:
+        """The id of another character for one place."""
+        import torch
+
+        tokenizer, model, allowed = self._loaded
+        masked = torch.tensor([[*ids[:token], tokenizer.mask_token_id, *ids[token + 1 :]]])
+        with torch.inference_mode():
+            logits = model(input_ids=masked, attention_mask=torch.ones_like(masked)).logits[0, token].double().numpy()
+        candidates = np.fromiter(allowed, np.int64)
+        candidates = candidates[candidates != ids[token]]
+        best = candidates[np.argsort(-logits[candidates], kind="stable")[: self.top_k]]
+        weights = np.exp(logits[best] - logits[best].max())
+        return int(random.choice(best, p=weights / weights.sum()))
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any, dict[int, str]]:
+        """Tokenizer, model, and the pieces that are a single Chinese character, by id."""
+        from transformers import AutoTokenizer, BertForMaskedLM
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(self.folder)
+            loaded: Any = BertForMaskedLM.from_pretrained(self.folder, output_loading_info=True)
+        except Exception as fault:  # damaged folders make transformers raise whatever it stumbles over
+            reason = str(fault).strip().split("\n")[0]
+            raise ModelError(
+                f"{self.folder} holds no usable BertForMaskedLM ({reason}): give a folder with config.json, "
+                "weights and tokenizer"
+            ) from fault
+        model, report = loaded
+        if missing := sorted(report["missing_keys"]):
+            raise ModelError(
+                f"{self.folder} lacks the weights {missing[0]} and {len(missing) - 1} more: give one saved with its head"
+            )
+        vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+        characters = {number: piece for piece, number in vocabulary if len(piece) == 1 and "一" <= piece <= "鿿"}
+        if len(characters) < 2:
+            raise ModelError(f"{self.folder} knows {len(characters)} Chinese characters: give a Chinese model")
+        return tokenizer, model.eval(), characters

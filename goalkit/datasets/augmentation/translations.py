@@ -1,0 +1,95 @@
+"""Translations kept on disk: one line of JSON each, added as it is made, so that interrupted work goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from goalkit.errors import StorageError
+
+logger = logging.getLogger(__name__)
+
+
+@attrs.frozen(order=True)
+class Question:
+    """What was asked of a translator: which one it was, from and into which language, and the text."""
+
+    translator: str
+    source: str
+    target: str
+    text: str
+
+
+@attrs.define
+class TranslationCache:
+    """Translations by question. Those of several translators may stand in one file; none is taken for another's.
+
+    Args:
+        path: the file of lines; None keeps them in memory only.
+
+    Raises:
+        StorageError: the file cannot be read or written, or a line of it, other than one cut off at the end, is damaged.
+    """
+
+    path: Path | None
+    _known: dict[Question, str] = attrs.field(init=False, factory=dict, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.path is not None and self.path.exists():
+            for number, line in enumerate(_whole_lines(self.path), 1):
+                question, translation = _parse(line, f"{self.path} line {number}")
+                self._known[question] = translation
+
+    def get(self, question: Question) -> str | None:
+        """The translation, if there is one."""
+        return self._known.get(question)
+
+    def add(self, translations: Mapping[Question, str]) -> None:
+        """Keep translations: in the file, too, when this returns."""
+        self._known.update(translations)
+        if self.path is None:
+            return
+        lines = (
+            json.dumps({**attrs.asdict(question), "translation": translation}, ensure_ascii=False)
+            for question, translation in translations.items()
+        )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8", newline="\n") as file:
+                file.writelines(f"{line}\n" for line in lines)
+        except OSError as fault:
+            raise StorageError(
+                f"cannot write {self.path} ({fault.strerror}): choose a file you may write to, on a disk with room"
+            ) from fault
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file; what follows the last end of line was cut off by a crash, and is removed from the file."""
+    try:
+        data = path.read_bytes()
+        end = data.rfind(b"\n") + 1
+        if end < len(data):
+            with path.open("rb+") as file:
+                file.truncate(end)
+            logger.warning("%s ended in half a line, which was removed: that text is translated again", path)
+    except OSError as fault:
+        raise StorageError(
+            f"{path} cannot be read or mended ({fault.strerror}): check the path and who may write it"
+        ) from fault
+    return data[:end].splitlines()
+
+
+def _parse(line: bytes, where: str) -> tuple[Question, str]:
+    try:
+        fields = json.loads(line)
+        translation = fields.pop("translation")
+        question = Question(**fields)
+        if not all(isinstance(value, str) for value in (translation, *attrs.astuple(question))):
+            raise TypeError("a value is not a string")
+    except (ValueError, TypeError, KeyError, AttributeError) as fault:
+        raise StorageError(f"{where} is no translation: remove the line, or give a new file") from fault
+    return question, translation

@@ -1,0 +1,33 @@
+"""Cutting a text into words, with jieba."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from functools import cache
+from typing import Any
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text; joined they are the text."""
+    return list(_tokenizer().cut(text))
+
+
+@cache
+def _tokenizer() -> Any:
+    """A tokenizer of our own: jieba's default one leaves a file in the shared temporary folder, which it later trusts."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="invalid escape sequence")
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+        import jieba
+    tokenizer, log = jieba.Tokenizer(), logging.getLogger("jieba")
+    level = log.level
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.tmp_dir = folder
+        log.setLevel(logging.ERROR)  # it reports to stderr through a handler of its own
+        try:
+            tokenizer.initialize()
+        finally:
+            log.setLevel(level)
+    return tokenizer

@@ -1,0 +1,547 @@
+import itertools
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from goalkit import GOAL_TASKS, Dataset
+from goalkit.datasets.augmentation import (
+    Augmentation,
+    BackTranslation,
+    Deletion,
+    MarianTranslator,
+    MaskedLanguageModel,
+    Numbers,
+    Swap,
+    Synonyms,
+    Typos,
+    augment,
+    common_homophones,
+    goal_synonyms,
+    read_homophones,
+    read_synonyms,
+)
+from goalkit.datasets.augmentation.numerals import to_chinese, to_digits
+from goalkit.datasets.augmentation.protected import protected_mask, protected_words
+from goalkit.errors import ConfigurationError, DatasetError, ModelError, StorageError
+
+OFFLINE = [
+    Synonyms(strength=0.5),
+    Typos(strength=0.3),
+    Numbers(),
+    Deletion(strength=0.3),
+    Swap(strength=0.3),
+]
+EDITS = [
+    *(Deletion(strength=strength, unit=unit) for strength in (0.1, 1.0) for unit in ("word", "character")),
+    *(Swap(strength=strength, unit=unit) for strength in (0.1, 1.0) for unit in ("word", "character")),
+]
+GOALS = Dataset.goals()
+
+texts = st.one_of(
+    st.sampled_from(GOALS.texts),
+    st.text("跑步妈妈看书背单词5０两十公里天周三没不了已经要在再的🏃 ,kmA%：", max_size=20),
+    st.text(max_size=12),
+)
+
+
+def variants(augmentation: Augmentation, text: str, seed: int = 0) -> list[str]:
+    return list(augmentation.variants(text, np.random.default_rng(seed)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Models this tiny only wait for a second one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def some() -> Dataset:
+    return GOALS.take(range(0, 6000, 50))
+
+
+@attrs.frozen
+class Echo(Augmentation):
+    """Gives what it was told to."""
+
+    name = "echo"
+    said: tuple[str, ...]
+
+    def drafts(self, text: str, random: np.random.Generator) -> Iterator[str]:
+        yield from (each.format(text) for each in self.said)
+
+
+def test_derived_rows_have_labels_parent_and_provenance_of_their_own(some):
+    grown = augment(some, OFFLINE, copies=2)
+    assert grown.texts[: len(some)] == some.texts
+    labels = dict(zip(some.texts, zip(*some.labels.values(), strict=True), strict=True))
+    derived = grown.take(range(len(some), len(grown)))
+    assert len(derived) > 3 * len(some)
+    assert set(derived.table["provenance"].to_pylist()) == {each.name for each in OFFLINE}
+    for parent, row in zip(derived.table["parent"].to_pylist(), zip(*derived.labels.values(), strict=True), strict=True):
+        assert labels[parent] == row
+
+
+def test_nothing_derived_is_there_already(some):
+    grown = augment(some, [*OFFLINE, Echo(("", " ", "{}", "{} ", some.texts[3], "甲", "甲"))], copies=3)
+    assert len(set(grown.texts)) == len(grown)
+    assert all(grown.texts)
+    assert grown.table["provenance"].to_pylist().count("echo") == 1
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(0, 3))
+def test_what_is_derived_does_not_depend_on_the_order_of_rows(shuffle, seed):
+    rows = list(range(0, 6000, 150))
+    first = augment(GOALS.take(rows), OFFLINE, seed=seed)
+    shuffle.shuffle(rows)
+    second = augment(GOALS.take(rows), OFFLINE, seed=seed)
+    assert second.digest() == first.digest()
+    assert second.texts[len(rows) :] == first.texts[len(rows) :]
+
+
+def test_another_seed_gives_other_variants(some):
+    assert augment(some, [Deletion()], seed=1).digest() != augment(some, [Deletion()], seed=2).digest()
+
+
+def test_only_original_rows_and_feedback_are_derived_from():
+    def rows(text: str, provenance: str, parent: str) -> Dataset:
+        return Dataset.from_columns([text], {"category": ["健康"]}, tasks=GOAL_TASKS, provenance=provenance, parents=[parent])
+
+    given_rows = rows("跑步", "original", "").extend(rows("跑了", "typos", "跑步")).extend(rows("慢跑", "feedback", "跑"))
+    grown = augment(given_rows, [Echo(("去{}",))])
+    assert grown.texts[3:] == ["去慢跑", "去跑步"]
+    assert grown.table["parent"].to_pylist()[3:] == ["跑", "跑步"], "the root, where the row is itself derived"
+
+
+def test_derived_rows_stay_with_their_parents_in_a_split(some):
+    parts = augment(some, OFFLINE).split()
+    for side in (parts.train, parts.validation, parts.test):
+        assert {parent for parent in side.table["parent"].to_pylist() if parent} <= set(side.texts)
+
+
+def test_an_augmentation_that_may_change_a_label_has_to_be_allowed(some):
+    with pytest.raises(ConfigurationError, match="numbers may change the difficulty that the rows are labelled for"):
+        augment(some, [Numbers(magnitude=0.2)])
+    assert len(augment(some, [Numbers(magnitude=0.2)], allow_label_changes=True)) > len(some)
+    assert len(augment(GOALS.take(range(60)), [Numbers()])) > 60
+    assert augment(Dataset.goals(["category"]).take(range(60)), [Numbers(magnitude=0.2)]).tasks == (GOAL_TASKS[0],)
+
+
+@pytest.mark.parametrize(
+    ("augmentations", "arguments", "told"),
+    [
+        ([], {}, "give at least one"),
+        ([Deletion(), Deletion(strength=0.2)], {}, r"\['deletion', 'deletion'\]: give at least one, each once"),
+        ([Deletion()], {"copies": 0}, "copies is 0: it must be at least 1"),
+    ],
+)
+def test_calls_that_make_no_sense_are_refused(some, augmentations, arguments, told):
+    with pytest.raises(ConfigurationError, match=told):
+        augment(some, augmentations, **arguments)
+
+
+@pytest.mark.parametrize("kind", [Synonyms, Typos, Numbers, Deletion, Swap])
+def test_strength_is_a_share(kind):
+    with pytest.raises(ConfigurationError, match="strength is 1.5: it must be at least 0 and at most 1"):
+        kind(strength=1.5)
+    assert variants(kind(strength=0), "妈妈每天在家跑步5公里，看书半小时") == []
+    assert variants(kind(strength=1), "妈妈每天在家跑步5公里，看书半小时") != []
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts, st.sampled_from(EDITS), st.integers(0, 9))
+def test_edits_keep_protected_words_and_invent_no_character(text, augmentation, seed):
+    for variant in variants(augmentation, text, seed)[:5]:
+        assert protected_words(variant) == protected_words(text)
+        spare = list(text)
+        for character in variant:
+            spare.remove(character)
+        assert spare if isinstance(augmentation, Deletion) else not spare
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts, st.sampled_from([Synonyms(strength=1), Typos(strength=1)]))
+def test_words_put_in_leave_numbers_and_negations_alone(text, augmentation):
+    for variant in variants(augmentation, text)[:5]:
+        assert protected_words(variant, augmentation.kept) == protected_words(text, augmentation.kept)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("每天坚持跑步5公里，第12天了", "每天坚持5第12天了"),
+        ("已经背完三章还差两章", "已经完三还差两"),
+        ("没去健身房，不想动", "没不想"),
+        ("打算下周戒糖✅", "打算下周戒✅"),
+        ("学日语开会议，成绩中等", "中"),
+    ],
+)
+def test_signs_of_the_labels_are_protected(text, kept):
+    assert "".join(character for character, held in zip(text, protected_mask(text), strict=True) if held) == kept
+
+
+def test_a_goal_of_few_words_loses_none():
+    assert variants(Deletion(strength=1), "裸辞开店") == []
+
+
+def test_neighbouring_characters_change_places():
+    assert set(variants(Swap(unit="character"), "看书")) == {"书看"}
+
+
+def test_synonyms_come_from_the_dictionary():
+    dictionary = goal_synonyms()
+    assert len(dictionary) > 400
+    assert all(word in dictionary[other] for word, others in dictionary.items() for other in others)
+    assert not [word for word in dictionary if protected_mask(word).any()], "such a word is never put in or replaced"
+    assert set(variants(Synonyms(), "给妈妈买手套")) == {"给老妈买手套", "给母亲买手套"}
+    assert set(variants(Synonyms(), "背单词")) == {"记单词"}, "an entry may be several words"
+    assert set(variants(Synonyms(dictionary={"跑步": ("慢跑",)}), "没跑步")) == {"没慢跑"}
+    assert variants(Synonyms(dictionary={"没": ("不",), "跑步": ("没跑",)}), "没跑步") == []
+
+
+def test_reads_only_true_synonyms_with_one_sense(tmp_path):
+    path = tmp_path / "cilin.txt"
+    path.write_text("Aa01A01= 跑步 慢跑 开\nAa01A02# 糖 盐\nAa01A03@ 茶\n\nBa01A01= 开 打开 敞开\n", encoding="utf-8")
+    assert read_synonyms(path) == {"跑步": ("慢跑",), "慢跑": ("跑步",), "打开": ("敞开",), "敞开": ("打开",)}
+
+
+@pytest.mark.parametrize(
+    ("read", "content", "told"),
+    [
+        (read_synonyms, "Aa01A01= 跑步 慢跑\n跑步 慢跑\n".encode(), "line 2 begins with '跑步': begin it with a code"),
+        (read_synonyms, "Aa01A01# 跑步 慢跑\n".encode(), "has no group of synonyms"),
+        (read_synonyms, "Aa01A01= 跑步 慢跑\n".encode("gb18030"), r"is not UTF-8 \(byte 9\)"),
+        (read_homophones, "de 的 地\n".encode(), "line 1 is 'de 的 地': give a sound and single characters, parted by tabs"),
+        (read_homophones, "de\t的\t地方\n".encode(), "line 1 is"),
+    ],
+)
+def test_bad_dictionaries_are_told(tmp_path, read, content, told):
+    (tmp_path / "words.txt").write_bytes(content)
+    with pytest.raises(DatasetError, match=told):
+        read(tmp_path / "words.txt")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        read(tmp_path / "none.txt")
+
+
+def test_typos_are_homophones_a_keyboard_offers(tmp_path):
+    path = tmp_path / "sounds.txt"
+    path.write_text("de\t的\t地\t得\t德\t嘚\t徳\t锝\nwo\t我\t窝\n", encoding="utf-8")
+    homophones = read_homophones(path)
+    assert homophones["的"] == ("地", "得", "德", "嘚")
+    assert homophones["锝"] == ("的", "地", "得", "德", "嘚")
+    assert set(variants(Typos(homophones=homophones), "我家")) == {"窝家"}
+    assert common_homophones()["在"] == ("再",)
+    assert set(variants(Typos(), "在家")) == {"再家"}
+
+
+def test_typos_turn_no_number_or_negation_into_another():
+    homophones = {"四": ("是",), "没": ("每",), "以": ("一",), "已": ("以",)}
+    assert variants(Typos(homophones=homophones, strength=1), "四次没去，可以") == []
+    assert set(variants(Typos(homophones=homophones, strength=1), "已去")) == {"以去"}
+
+
+def test_numerals_round_trip():
+    for value in range(100_001):
+        assert to_digits(to_chinese(str(value), counting=True)) == str(value)
+
+
+@given(st.integers(0, 10**12 - 1), st.text("0123456789", max_size=4))
+def test_large_and_decimal_numerals_round_trip(whole, decimals):
+    digits = f"{whole}.{decimals}" if decimals else str(whole)
+    assert to_digits(to_chinese(digits)) == to_digits(to_chinese(digits, counting=True)) == digits
+
+
+@pytest.mark.parametrize(
+    ("digits", "chinese"),
+    [
+        ("2", "两"),
+        ("12", "十二"),
+        ("105", "一百零五"),
+        ("2200", "两千二百"),
+        ("20000", "两万"),
+        ("120000", "十二万"),
+        ("10.02", "十点零二"),
+    ],
+)
+def test_numerals_are_the_usual_ones(digits, chinese):
+    assert to_chinese(digits, counting=True) == chinese
+
+
+@pytest.mark.parametrize("text", ["", "三四", "二〇二四", "一百五", "十来", "百", "点五", "三点", "万一"])
+def test_what_is_no_written_out_number_is_left(text):
+    assert to_digits(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "among"),
+    [
+        ("跑步5公里", {"跑步五公里", "跑步５公里", "跑步5km", "跑步5千米"}),
+        ("跑步五公里", {"跑步5公里", "跑步5km"}),
+        ("减10斤", {"减十斤", "减１０斤"}),
+        ("学2个小时", {"学两个小时", "学2小时", "学两个钟头"}),
+        ("下周三开会", {"下星期三开会", "下礼拜三开会"}),
+        ("礼拜天休息", {"周日休息", "星期天休息"}),
+        ("看书半小时", {"看书30分钟", "看书三十分钟"}),
+        ("晚上8点跑步", {"20:00跑步", "晚上八点跑步"}),
+        ("22:30闭眼", {"晚上10点半闭眼", "晚上十点半闭眼"}),
+        ("第三天打卡", {"第3天打卡"}),
+        ("跑10.02km", {"跑十点零二公里", "跑10.02公里"}),
+    ],
+)
+def test_numbers_are_written_otherwise(text, among):
+    found = set(variants(Numbers(strength=1), text))
+    assert among <= found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3.2/5K",
+        "16:8轻断食",
+        "首马4:30",
+        "2025年",
+        "一个人去旅行",
+        "三四个朋友",
+        "考B1",
+        "两个半小时",
+        "进度3/100",
+        "3-5公里",
+        "一百多个",
+        "大半年",
+    ],
+)
+def test_numbers_that_are_not_understood_are_left_alone(text):
+    assert variants(Numbers(strength=1), text) == []
+
+
+def value_of(text: str) -> int:
+    number = re.search(r"[0-9０-９]+|[零一二两三四五六七八九十百千万]+", text).group()
+    return int(to_digits(number) or number)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 99_999), st.sampled_from(["公里", "个", "页", "斤", "厘米"]), st.booleans())
+def test_a_value_written_otherwise_is_the_same_value(value, unit, chinese):
+    written = to_chinese(str(value), counting=True) if chinese else str(value)
+    made = variants(Numbers(), f"看{written}{unit}")
+    assert made
+    assert {value_of(variant) for variant in made} == {value}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(5, 99_999), st.floats(0.2, 0.5))
+def test_magnitude_stays_within_its_share(value, magnitude):
+    found = {value_of(variant) for variant in variants(Numbers(magnitude=magnitude), f"看{value}页")}
+    assert all(abs(each - value) <= magnitude * value + 1e-6 for each in found)
+    assert found - {value}
+
+
+def test_magnitude_leaves_numbers_that_measure_each_other():
+    several = "看了48页，共50页"
+    assert variants(Numbers(magnitude=0.5), several)
+    for variant in variants(Numbers(magnitude=0.5, strength=1), several):
+        plain = (
+            variant.translate(str.maketrans("０１２３４５６７８９", "0123456789")).replace("四十八", "48").replace("五十", "50")
+        )
+        assert plain == several
+
+
+def test_segmentation_is_silent_and_leaves_no_file(tmp_path):
+    code = "from goalkit.datasets.augmentation.words import words_of; words_of('每天跑步')"
+    environment = {"TMPDIR": str(tmp_path), "PATH": "", "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment, timeout=60)
+    assert (done.stdout, done.stderr, list(tmp_path.iterdir())) == (b"", b"", [])
+
+
+@attrs.define
+class Dictionary:
+    """A translator that marks what it translated, and may break down."""
+
+    identity: str = "dictionary"
+    batch_size: int = 2
+    asked: list[str] = attrs.field(factory=list)
+    breaks_at: int = 10**9
+
+    def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+        if len(self.asked) >= self.breaks_at:
+            raise KeyboardInterrupt
+        self.asked.extend(texts)
+        if target == "en":
+            return [f"<{text}>" for text in texts]
+        return [text.strip("<>").replace("跑步", "慢跑").replace("走完了", "走完") for text in texts]
+
+
+def test_back_translation_keeps_the_signs_of_the_labels():
+    translation = BackTranslation(translator=Dictionary())
+    assert variants(translation, "每天跑步5公里") == ["每天慢跑5公里"]
+    assert variants(translation, "操场走完了") == []
+    assert variants(translation, "看书") == []
+
+
+def test_an_interrupted_back_translation_goes_on_where_it_stopped(tmp_path, some):
+    path = tmp_path / "made" / "translations.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        augment(some, [BackTranslation(translator=Dictionary(breaks_at=20), cache=path)])
+    with path.open("ab") as file:
+        file.write(b'{"translator": "dictionary", "source": "z')
+    second = Dictionary()
+    resumed = augment(some, [BackTranslation(translator=second, cache=path)])
+    assert len(second.asked) == 2 * len(some) - 20
+    third = Dictionary()
+    again = augment(some, [BackTranslation(translator=third, cache=path)])
+    assert (third.asked, again.texts) == ([], resumed.texts)
+    assert again.texts == augment(some, [BackTranslation(translator=Dictionary())]).texts
+
+
+def test_translations_of_another_translator_are_not_taken(tmp_path):
+    path = tmp_path / "translations.jsonl"
+    BackTranslation(translator=Dictionary(), cache=path).prepare(["跑步"])
+    other = Dictionary(identity="another")
+    BackTranslation(translator=other, cache=path).prepare(["跑步"])
+    assert other.asked == ["跑步", "<跑步>"]
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    "line", ["{}", "[]", "half", json.dumps({"translator": 1, "source": "", "target": "", "text": "", "translation": ""})]
+)
+def test_a_damaged_translation_is_told(tmp_path, line):
+    path = tmp_path / "translations.jsonl"
+    BackTranslation(translator=Dictionary(), cache=path).prepare(["跑步"])
+    path.write_text(f"{path.read_text(encoding='utf-8')}{line}\n", encoding="utf-8")
+    with pytest.raises(StorageError, match="line 3 is no translation: remove the line"):
+        BackTranslation(translator=Dictionary(), cache=path)
+
+
+def test_a_cache_that_cannot_be_written_and_a_translator_that_drops_texts(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot write"):
+        BackTranslation(translator=Dictionary(), cache=tmp_path / "file" / "translations.jsonl").prepare(["跑步"])
+
+    class Lazy(Dictionary):
+        def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+            return []
+
+    with pytest.raises(DatasetError, match="dictionary gave 0 translations of 1 texts"):
+        BackTranslation(translator=Lazy()).prepare(["跑步"])
+
+
+@pytest.fixture(scope="module")
+def marian(tmp_path_factory) -> Path:
+    """A tiny random Marian model with a vocabulary of characters."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("marian")
+    pieces = ["<pad>", "</s>", "<unk>", ">>cmn_Hans<<", *"跑步看书背单词五公里每天abcdefg "]
+    tokenizer = Tokenizer(models.WordLevel({piece: number for number, piece in enumerate(pieces)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        additional_special_tokens=[">>cmn_Hans<<"],
+        model_max_length=32,
+    ).save_pretrained(folder)
+    torch.manual_seed(3)
+    sizes = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "max_position_embeddings": 64}
+    ends = {
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "decoder_start_token_id": 0,
+        "forced_eos_token_id": 1,
+        "tie_word_embeddings": False,
+    }
+    MarianMTModel(MarianConfig(vocab_size=len(pieces), init_std=0.3, **sizes, **heads, **ends)).save_pretrained(folder)
+    return folder
+
+
+def test_marian_translates_each_text_as_if_it_were_alone(marian):
+    translator = MarianTranslator(zh_en=marian, en_zh=marian, longest=8)
+    several = ["跑步", "每天看书", "背单词五公里"]
+    for source, target in (("zh", "en"), ("en", "zh")):
+        together = translator.translate(several, source, target)
+        assert together == [translator.translate([text], source, target)[0] for text in several]
+        assert len(set(together)) > 1
+        assert not any("<" in text for text in together)
+    assert translator.translate(["跑步"], "en", "zh") == translator.translate([">>cmn_Hans<< 跑步"], "zh", "en"), (
+        "a model into several languages is told which"
+    )
+
+
+def test_marian_is_known_by_its_files(marian, tmp_path):
+    one = MarianTranslator(zh_en=marian, en_zh=marian)
+    assert one.identity == MarianTranslator(zh_en=str(marian), en_zh=marian).identity
+    assert one.identity != MarianTranslator(zh_en=marian, en_zh=marian, longest=9).identity
+    with pytest.raises(ConfigurationError, match="there is no model from 'zh' to 'fr'"):
+        one.translate(["跑步"], "zh", "fr")
+    with pytest.raises(ModelError, match="holds no model"):
+        _ = MarianTranslator(zh_en=tmp_path, en_zh=marian).identity
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="holds no usable Marian model"):
+        MarianTranslator(zh_en=tmp_path, en_zh=marian).translate(["跑步"], "zh", "en")
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory) -> Path:
+    from transformers import BertConfig, BertForMaskedLM, BertTokenizer
+
+    from goalkit.backbones import default_vocabulary
+
+    folder = tmp_path_factory.mktemp("masked")
+    vocabulary = [*default_vocabulary()[:1000], *"书跑步每天坚持我做"]
+    (folder / "vocab.txt").write_text("\n".join(dict.fromkeys(vocabulary)) + "\n", encoding="utf-8")
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    BertForMaskedLM(BertConfig(vocab_size=len(dict.fromkeys(vocabulary)), **sizes)).save_pretrained(folder)
+    return folder
+
+
+def test_masked_characters_are_filled_and_protected_ones_stay(masked):
+    model = MaskedLanguageModel(folder=masked, strength=0.4, top_k=5)
+    for text in ["每天坚持跑步5公里，第12天了", "Emma教我做红烧肉🍖，还没学会", *GOALS.texts[:4]]:
+        made = list(itertools.islice(model.variants(text, np.random.default_rng(0)), 4))
+        assert made
+        for variant in made:
+            assert len(variant) == len(text)
+            assert protected_words(variant) == protected_words(text)
+            assert all(new == old or "一" <= new <= "鿿" for new, old in zip(variant, text, strict=True))
+    assert variants(model, "跑步", seed=1) == variants(model, "跑步", seed=1)
+    assert variants(model, "50km，100%") == variants(model, "没有") == variants(model, "") == []
+
+
+def test_masked_language_model_draws_among_the_most_probable(masked):
+    assert len(set(variants(MaskedLanguageModel(folder=masked, top_k=1), "书"))) == 1
+    assert len(set(variants(MaskedLanguageModel(folder=masked, top_k=3), "书"))) == 3
+
+
+def test_masked_language_model_has_to_be_allowed_and_whole(masked, some, tmp_path):
+    with pytest.raises(ConfigurationError, match="masked-language-model may change the category, difficulty"):
+        augment(some, [MaskedLanguageModel(folder=masked)])
+    with pytest.raises(ModelError, match="holds no usable BertForMaskedLM"):
+        variants(MaskedLanguageModel(folder=tmp_path), "看书")
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    BertModel(BertConfig(**sizes)).save_pretrained(tmp_path)
+    BertTokenizer(str(masked / "vocab.txt")).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="lacks the weights"):
+        variants(MaskedLanguageModel(folder=tmp_path), "看书")
