@@ -1,4 +1,4 @@
-"""Folders on disk: written whole or not at all, and known by their digests."""
+"""Folders and files on disk: written whole or not at all, and known by their digests."""
 
 from __future__ import annotations
 
@@ -75,6 +75,26 @@ def readable_folder(path: Path) -> Path:
     """`path`, or the folder that an interrupted `replacing_folder` left aside in its stead."""
     aside = _previous(path.resolve())
     return aside if aside.is_dir() and not path.exists() else path
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one. Raises StorageError if it cannot be written."""
+    path = path.resolve()
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
+            temporary = Path(handle.name)
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as fault:
+        raise _storage_error(path, fault) from fault
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def _prepare(path: Path, kind: Kind) -> Path:

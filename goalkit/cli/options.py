@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from goalkit.datasets import Splits
+    from goalkit.datasets import Dataset, Splits
 
 MODEL = Path("build", "model")
 BUNDLE = Path("build", "GoalAnalyzer")
@@ -36,13 +36,17 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def load_splits(data: Path | None, text: str, labels: tuple[str, ...], encoding: str, seed: int) -> Splits:
-    """Read, clean and split the texts that `data_options` name; 70/15/15."""
+def load_rows(data: Path | None, text: str, labels: tuple[str, ...], encoding: str) -> Dataset:
+    """Read the texts that `data_options` name, as they are."""
     from goalkit.datasets import Dataset
     from goalkit.tasks import GOAL_TASKS
 
     names = list(labels or [task.name for task in GOAL_TASKS])
     if data is None and (text != "text" or encoding != "utf-8" or not set(names) <= {task.name for task in GOAL_TASKS}):
         raise click.UsageError(f"the shipped goals have no columns {text}, {', '.join(names)}: name your own file with --data")
-    rows = Dataset.goals(names) if data is None else Dataset.from_csv(data, text=text, labels=names, encoding=encoding)
-    return rows.clean().split(seed=seed)
+    return Dataset.goals(names) if data is None else Dataset.from_csv(data, text=text, labels=names, encoding=encoding)
+
+
+def load_splits(data: Path | None, text: str, labels: tuple[str, ...], encoding: str, seed: int) -> Splits:
+    """Read, clean and split the texts that `data_options` name; 70/15/15."""
+    return load_rows(data, text, labels, encoding).clean().split(seed=seed)
