@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import render
 from benchmarks.machine import machine
 
-NAMES = ("imports", "demo", "encoders", "augmentation", "titles")
+NAMES = ("imports", "corpus", "demo", "personalisation", "encoders", "augmentation", "titles")
 RESULTS = Path(__file__).parent / "results"
 
 

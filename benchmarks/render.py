@@ -1,4 +1,4 @@
-"""Writes saved results into docs/benchmarks.md, and the demo's table into the README."""
+"""Writes saved results into docs/benchmarks.md, the demo's table into the README, the corpus' into docs/goal-corpus.md."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.personalisation.page import personalisation
 
 ROOT = Path(__file__).parent.parent
-BEGIN, END = "<!-- written by python -m benchmarks demo -->", "<!-- end -->"
+END = "<!-- end -->"
 
 
 def write_docs(results: Path) -> None:
@@ -18,10 +18,16 @@ def write_docs(results: Path) -> None:
     head = "# Benchmarks\n\nWritten by `python -m benchmarks`. No figure was taken on a phone.\n"
     (ROOT / "docs" / "benchmarks.md").write_text("\n".join([head, *sections]), encoding="utf-8")
     if "demo" in saved:
-        readme = ROOT / "README.md"
-        text = readme.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        readme.write_text(f"{before}{BEGIN}\n{demo_table(saved['demo'])}{END}{rest.partition(END)[2]}", encoding="utf-8")
+        _put(ROOT / "README.md", "demo", demo_table(saved["demo"]))
+    if "corpus" in saved:
+        _put(ROOT / "docs" / "goal-corpus.md", "corpus", _corpus(saved["corpus"]))
+
+
+def _put(page: Path, name: str, table: str) -> None:
+    """Replace what stands between the marks of a benchmark in a page."""
+    begin = f"<!-- written by python -m benchmarks {name} -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    page.write_text(f"{before}{begin}\n{table}{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 def demo_table(found: dict[str, Any]) -> str:
@@ -50,6 +56,12 @@ def demo_table(found: dict[str, Any]) -> str:
 
 def _demo(found: dict[str, Any]) -> str:
     return f"## The demo\n\nHand-written goals, random initial weights.\n\n{demo_table(found)}"
+
+
+def _corpus(found: dict[str, Any]) -> str:
+    lines = ["| check | value | limit | result |", "|---|---|---|---|"]
+    lines += [f"| {each['name']} | {each['value']} | {each['limit']} | {each['state']} |" for each in found["checks"]]
+    return "\n".join([*lines, "", _where(found), ""])
 
 
 def _imports(found: dict[str, Any]) -> str:

@@ -108,6 +108,12 @@ def readable_folder(path: Path) -> Path:
     return aside if aside.is_dir() and not path.exists() else path
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one. Raises StorageError if it cannot be written."""
+    with replacing_file(path) as handle:
+        handle.buffer.write(data)
+
+
 def _prepare(path: Path, kind: Kind) -> Path:
     """Make a temporary folder beside `path`, once it is certain that nothing foreign would be replaced."""
     if not path.name:

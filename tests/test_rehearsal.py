@@ -184,7 +184,7 @@ def test_a_head_that_cannot_be_written_leaves_the_old_one(exported, lesson, tmp_
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("goalkit.export.updatable.rehearsal.write_model", full)
-    with pytest.raises(StorageError, match="No space left on device.*the old head is unchanged"):
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StorageError, match="No space left on device.*what stood there before is unchanged"):
         rehearsal.save(path)
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("head.mlmodel", b"old")]

@@ -67,7 +67,7 @@ def measure(data: Path | None) -> dict[str, Any]:
         bundle = CoreMLExporter().export(small, Path(folder) / "GoalAnalyzer")
         pool = Examples(bundle.run(parts.test.texts)["embedding"], parts.test.labels[TASK])
         users = [_user(habit, seed, parts.test.texts, pool, bundle) for seed, habit in enumerate(HABITS)]
-        replay = Replay.choose(parts.train.texts, parts.train.labels, per_label=20)
+        replay = Replay.choose(parts.validation.texts, parts.validation.labels, per_label=60)
         replayed = Examples(bundle.run(replay.texts)["embedding"], list(replay.labels[TASK]))
         strategies = _strategies(small, replay, replayed)
         tuning = [user for user in users if user.habit.part == DEVELOPMENT]

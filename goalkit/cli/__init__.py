@@ -13,6 +13,7 @@ from goalkit.errors import GoalkitError
 _COMMANDS = {
     "demo": "Make a verified bundle from the goals that ship with goalkit.",
     "clean": "Clean labelled texts, and log each change.",
+    "quality": "Inspect labelled texts before anything is trained on them.",
     "train": "Train a model on labelled texts.",
     "export": "Compress a trained model and write a Core ML bundle.",
     "verify": "Execute a bundle's files and hold them to what they came from.",

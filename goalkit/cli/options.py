@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from goalkit.datasets import Splits
+    from goalkit.datasets import Dataset, Splits
 
 MODEL = Path("build", "model")
 BUNDLE = Path("build", "GoalAnalyzer")
@@ -51,10 +51,8 @@ def _with_options(function: Callable[..., Any], options: Sequence[Callable[..., 
     return function
 
 
-def load_splits(
-    data: Path | None, text: str, labels: tuple[str, ...], encoding: str, rejects: Path | None, seed: int
-) -> Splits:
-    """Read, clean and split the texts that `data_options` name; 70/15/15."""
+def load_rows(data: Path | None, text: str, labels: tuple[str, ...], encoding: str, rejects: Path | None) -> Dataset:
+    """Read the texts that `data_options` name, as they are."""
     from goalkit.datasets import Dataset
     from goalkit.tasks import GOAL_TASKS
 
@@ -64,7 +62,12 @@ def load_splits(
     if data is None and rejects is not None:
         raise click.UsageError("the shipped goals have no bad rows: name your own file with --data, or leave out --rejects")
     if data is None:
-        rows = Dataset.goals(names)
-    else:
-        rows = Dataset.read(data, text=text, labels=names, encoding=encoding, rejects=rejects)
-    return rows.clean().split(seed=seed)
+        return Dataset.goals(names)
+    return Dataset.read(data, text=text, labels=names, encoding=encoding, rejects=rejects)
+
+
+def load_splits(
+    data: Path | None, text: str, labels: tuple[str, ...], encoding: str, rejects: Path | None, seed: int
+) -> Splits:
+    """Read, clean and split the texts that `data_options` name; 70/15/15."""
+    return load_rows(data, text, labels, encoding, rejects).clean().split(seed=seed)

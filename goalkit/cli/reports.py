@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from goalkit.cli.tables import console, megabytes, percent, table
+from goalkit.datasets import QualityReport
 from goalkit.export.verification import VerificationReport
 from goalkit.training import TaskScore
 
@@ -48,3 +49,16 @@ def show_verification(report: VerificationReport) -> None:
         console.print(f"  FAILED {failure}", style="bold red")
     if report.passed:
         console.print("  every gate passed", style="green")
+
+
+def show_quality(report: QualityReport) -> None:
+    """Print every check of a quality report, and the examples of those that failed."""
+    rows = [(each.name, each.value_text, each.limit_text, each.state) for each in report.checks]
+    table(f"Data quality of {report.rows:,} rows", ["check", "value", "limit", "result"], rows)
+    for remark in report.remarks:
+        console.print(f"  note: {remark}", style="dim")
+    for check in report.failed:
+        console.print(f"  FAILED {check.name}: {check.value_text}, not {check.limit_text} ({check.told})", style="bold red")
+        for example in check.examples:
+            console.print(f"    {example.line}")
+    console.print(f"  {report.verdict}", style="green" if report.passed else None)

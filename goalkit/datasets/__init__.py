@@ -1,9 +1,21 @@
-"""Datasets: reading, cleaning and splitting goal texts."""
+"""Datasets: reading, cleaning, inspecting and splitting goal texts."""
 
 from goalkit.datasets.cleaning import Cleaner, Cleaning
 from goalkit.datasets.dataset import Dataset
 from goalkit.datasets.duplicates import duplicate_groups, near_duplicates
+from goalkit.datasets.quality import QualityLimits, QualityReport, quality_report
 from goalkit.datasets.skeleton import skeleton
 from goalkit.datasets.splits import Splits
 
-__all__ = ["Cleaner", "Cleaning", "Dataset", "Splits", "duplicate_groups", "near_duplicates", "skeleton"]
+__all__ = [
+    "Cleaner",
+    "Cleaning",
+    "Dataset",
+    "QualityLimits",
+    "QualityReport",
+    "Splits",
+    "duplicate_groups",
+    "near_duplicates",
+    "quality_report",
+    "skeleton",
+]

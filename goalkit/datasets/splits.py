@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import attrs
+import numpy as np
+import numpy.typing as npt
 
 from goalkit.datasets.dataset import PARENT, Dataset
 from goalkit.datasets.duplicates import duplicate_groups, linked
@@ -70,14 +72,24 @@ def _strata(dataset: Dataset) -> list[list[Hashable]]:
     return [[labels, *zip(dataset.labels, labels, strict=True), None] for labels in combined]
 
 
+def families(texts: Sequence[str], parents: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Which of N rows must stay together, int64 [N]: near-duplicates, and rows with what they were derived from.
+
+    Args:
+        texts: of the N rows.
+        parents: the N texts that they were derived from; an empty one says from none.
+    """
+    sources = [parent or text for text, parent in zip(texts, parents, strict=True)]
+    groups = duplicate_groups([*texts, *sources]).reshape(2, -1)
+    together: npt.NDArray[np.int64] = linked(groups.T, int(groups.max()) + 1)[groups[0]]
+    return together
+
+
 def _groups(dataset: Dataset) -> dict[str, list[int]]:
     """Rows that must stay together, under a key that does not depend on the order of the rows."""
     texts = dataset.texts
-    parents = [parent or text for text, parent in zip(texts, dataset.table[PARENT].to_pylist(), strict=True)]
-    groups = duplicate_groups([*texts, *parents]).reshape(2, -1)
-    families = linked(groups.T, int(groups.max()) + 1)[groups[0]]
     members: dict[int, list[int]] = defaultdict(list)
-    for row, family in enumerate(families.tolist()):
+    for row, family in enumerate(families(texts, dataset.table[PARENT].to_pylist()).tolist()):
         members[family].append(row)
     return {min(texts[row] for row in rows): rows for rows in members.values()}
 

@@ -15,8 +15,14 @@ _AUTHOR = "com.apple.CoreML"
 
 
 def write_model(path: Path, spec: Any) -> None:
-    """Write a `.mlmodel`, with map fields in a fixed order."""
-    path.write_bytes(spec.SerializeToString(deterministic=True))
+    """Write a `.mlmodel`."""
+    path.write_bytes(model_bytes(spec))
+
+
+def model_bytes(spec: Any) -> bytes:
+    """A model as a `.mlmodel` holds it, with map fields in a fixed order."""
+    data: bytes = spec.SerializeToString(deterministic=True)
+    return data
 
 
 def write_package(path: Path, spec: Any, weights: Path, *, weights_name: str = "weight.bin") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 
 import attrs
@@ -150,6 +150,16 @@ class Cleaner:
                     dropped[row] = "near-duplicate", leader[group] + 1
             kept = list(leader.values())
         return kept, dropped
+
+
+def clean_text(text: str) -> str:
+    """One text after the steps of the default `Cleaner`."""
+    return _clean_text(text, _default_steps())[0]
+
+
+@cache
+def _default_steps() -> dict[str, Step]:
+    return Cleaner().steps
 
 
 def _clean_batch(cleaner: Cleaner, texts: Sequence[str]) -> list[tuple[str, list[StepChange]]]:

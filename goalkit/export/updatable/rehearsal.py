@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,14 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from goalkit.errors import ConfigurationError, StorageError, TrainingError, UnsupportedOperationError
-from goalkit.export.package import write_model
+from goalkit.errors import ConfigurationError, TrainingError, UnsupportedOperationError
+from goalkit.export.package import model_bytes
 from goalkit.export.runtime.loading import executable, read_spec
 from goalkit.export.runtime.network import InnerProduct, Layer, class_labels, read_layers
 from goalkit.export.updatable.optimizers import Optimizer, read_optimizer
 from goalkit.export.updatable.parameters import chosen
 from goalkit.export.updatable.validation import NEIGHBOURS, raise_violations
+from goalkit.storage import write_file
 
 Array = npt.NDArray[np.float32]
 
@@ -60,19 +59,7 @@ class Rehearsal:
     def save(self, path: str | Path, *, update: int = 0) -> Path:
         """Write the head of one update, replacing `path` whole or not at all. Raises StorageError if it cannot be written."""
         path = Path(path)
-        temporary = None
-        try:
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            os.close(handle)
-            write_model(Path(temporary), self.updates[update].spec)
-            Path(temporary).replace(path)
-        except OSError as fault:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
-            raise StorageError(
-                f"cannot write {path} ({fault.strerror or fault}): choose a folder you may write to, on a disk with room; "
-                "the old head is unchanged"
-            ) from fault
+        write_file(path, model_bytes(self.updates[update].spec))
         return path
 
 

@@ -1,0 +1,65 @@
+"""`goalkit quality`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from goalkit.cli.options import data_options, load_rows
+
+
+@click.command(
+    "quality",
+    epilog="""\b
+Examples:
+  goalkit quality
+  goalkit quality --data goals.csv --output build/quality.html
+  goalkit quality --data titles.csv --text title --label topic --relabelled second.csv""",
+)
+@data_options
+@click.option("--backbone", default="tiny-bert", show_default=True, help="The texts are held to its vocabulary.")
+@click.option(
+    "--relabelled", type=click.Path(path_type=Path), help="CSV file with the same columns: the labels somebody else gave."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Also write a page (.html) or data (.json).")
+def command(
+    data: Path | None,
+    text: str,
+    labels: tuple[str, ...],
+    encoding: str,
+    rejects: Path | None,
+    seed: int,
+    backbone: str,
+    relabelled: Path | None,
+    output: Path | None,
+) -> None:
+    """Inspect labelled texts as they are, and the splits that `goalkit train` would make of them.
+
+    The exit code is 3 if a limit is missed.
+    """
+    from goalkit.cli.reports import show_quality
+    from goalkit.cli.tables import console
+    from goalkit.datasets import quality_report
+    from goalkit.errors import DatasetError
+
+    if output and output.suffix not in {".html", ".json"}:
+        raise click.UsageError(f"{output} ends in neither .html nor .json: choose one of the two")
+    rows = load_rows(data, text, labels, encoding, rejects)
+    remarks, splits = [], None
+    try:
+        splits = rows.clean().split(seed=seed)
+    except DatasetError as fault:  # rows that cannot be split are the ones most in need of a report
+        remarks.append(f"The rows cannot be split: {fault}.")
+    report = quality_report(
+        rows,
+        splits=splits,
+        vocabulary_of=backbone,
+        relabelled=load_rows(relabelled, text, labels, encoding, None) if relabelled else None,
+        remarks=remarks,
+        seed=seed,
+    )
+    show_quality(report)
+    if output:
+        console.print(f"report: {report.save(output)}")
+    raise SystemExit(0 if report.passed else 3)

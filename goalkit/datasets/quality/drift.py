@@ -1,0 +1,102 @@
+"""Checks between splits: whether they are alike, and whether anything leaks from one to another."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import attrs
+import numpy as np
+
+from goalkit.datasets.dataset import PARENT, Dataset
+from goalkit.datasets.quality.learning import FEWEST_ROWS, features_of, out_of_fold
+from goalkit.datasets.quality.limits import QualityLimits
+from goalkit.datasets.quality.report import SHOWN, Check, Example, at_most, shortened
+from goalkit.datasets.splits import SIDES, Splits, families
+
+_NAMES = ("label drift", "length drift", "domain drift", "leaks")
+
+
+def split_checks(splits: Splits | None, limits: QualityLimits, *, sample: int, seed: int) -> tuple[Check, ...]:
+    """How much validation and test differ from training, and what leaks between any two of them.
+
+    Args:
+        splits: the three parts; None gives checks that are not measured.
+        limits: of the checks.
+        sample: the most texts that the classifier of training against test texts learns from.
+        seed: of that sample and of the folds.
+    """
+    bounds = (limits.label_drift, limits.length_drift, limits.domain_drift)
+    if splits is None:
+        told = "no splits were given"
+        drift = tuple(at_most(name, None, bound, told, unit="number") for name, bound in zip(_NAMES, bounds, strict=False))
+        return (*drift, at_most(_NAMES[3], None, limits.leaks, told, unit="count"))
+    sides: dict[str, Dataset] = attrs.asdict(splits, recurse=False)
+    if min(map(len, sides.values())) < FEWEST_ROWS:
+        told = f"a split has fewer than {FEWEST_ROWS} rows, too few to compare"
+        drift = tuple(at_most(name, None, bound, told, unit="number") for name, bound in zip(_NAMES, bounds, strict=False))
+        return (*drift, _leaks(sides, limits))
+    return (
+        _label_drift(sides, limits),
+        _length_drift(sides, limits),
+        _domain_drift(splits, limits, sample, seed),
+        _leaks(sides, limits),
+    )
+
+
+def _label_drift(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
+    shares = {
+        side: {task: np.array(list(counts.values())) / len(rows) for task, counts in rows.label_counts().items()}
+        for side, rows in sides.items()
+    }
+    distance, task, side = max(
+        (float(np.abs(found - shares["train"][task]).sum() / 2), task, side)
+        for side in ("validation", "test")
+        for task, found in shares[side].items()
+    )
+    told = f"is the largest total variation distance of labels: {task}, train against {side}"
+    return at_most(_NAMES[0], distance, limits.label_drift, told, unit="number")
+
+
+def _length_drift(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
+    from scipy.stats import ks_2samp
+
+    lengths = {side: [len(text) for text in rows.texts] for side, rows in sides.items()}
+    distance, side = max(
+        (float(ks_2samp(lengths["train"], lengths[side], method="asymp").statistic), side) for side in ("validation", "test")
+    )
+    told = f"is the largest Kolmogorov-Smirnov statistic of text lengths: train against {side}"
+    return at_most(_NAMES[1], distance, limits.length_drift, told, unit="number")
+
+
+def _domain_drift(splits: Splits, limits: QualityLimits, sample: int, seed: int) -> Check:
+    from sklearn.metrics import roc_auc_score
+
+    random = np.random.default_rng(seed)
+    texts: list[str] = []
+    for side in (splits.train, splits.test):
+        chosen = random.permutation(len(side))[: sample // 2]
+        texts += side.take(np.sort(chosen).tolist()).texts
+    ids = np.arange(len(texts)) >= min(len(splits.train), sample // 2)
+    features = features_of(texts)
+    if features is None:
+        return at_most(_NAMES[2], None, limits.domain_drift, "the texts have no characters in common", unit="number")
+    probabilities = out_of_fold(features, ids.astype(np.int64), np.arange(len(texts)), seed)
+    area = float(roc_auc_score(ids, probabilities[:, 1]))
+    told = f"is the area under the ROC curve of n-grams that tell {len(texts):,} train and test texts apart; 0.5 is chance"
+    return at_most(_NAMES[2], area, limits.domain_drift, told, unit="number")
+
+
+def _leaks(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
+    rows = [(side, text) for side in SIDES for text in sides[side].texts]
+    parents = [parent for side in SIDES for parent in sides[side].table[PARENT].to_pylist()]
+    members: dict[int, list[int]] = defaultdict(list)
+    for row, family in enumerate(families([text for _, text in rows], parents).tolist()):
+        members[family].append(row)
+    leaking = [family for family in members.values() if len({rows[row][0] for row in family}) > 1]
+    examples = []
+    for family in leaking[:SHOWN]:
+        first = {rows[row][0]: row for row in reversed(family)}
+        examples += [Example(shortened(rows[row][1]), f"in {side}") for side, row in first.items()]
+    told = "have a near-duplicate, or what they were derived from, in another split"
+    return at_most(_NAMES[3], sum(map(len, leaking)), limits.leaks, told, unit="count", examples=examples)

@@ -1,0 +1,141 @@
+"""`quality_report`: every check, in the order it is read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from goalkit.datasets.cleaning import clean_text
+from goalkit.datasets.dataset import Dataset
+from goalkit.datasets.duplicates import duplicate_groups
+from goalkit.datasets.quality.drift import split_checks
+from goalkit.datasets.quality.labels import agreement_checks, balance_checks, combinations_of
+from goalkit.datasets.quality.learning import Learnt, features_of, learning_checks
+from goalkit.datasets.quality.limits import QualityLimits
+from goalkit.datasets.quality.repetition import group_sizes, repetition_checks
+from goalkit.datasets.quality.report import LabelFigures, QualityReport, Section
+from goalkit.datasets.quality.texts import lengths_of, text_checks, vocabulary_checks
+from goalkit.datasets.splits import Splits
+from goalkit.errors import ConfigurationError, DatasetError
+from goalkit.tokenization import WordPieceTokenizer
+
+SAMPLE = 20_000
+"""The most rows that a model learns from; of more, as many are drawn at random."""
+
+_LIBRARIES = ("goalkit", "cleanlab", "ftfy", "scikit-learn")
+
+logger = logging.getLogger(__name__)
+
+
+def quality_report(
+    dataset: Dataset,
+    *,
+    splits: Splits | None = None,
+    vocabulary_of: str | WordPieceTokenizer | None = None,
+    relabelled: Dataset | None = None,
+    limits: QualityLimits | None = None,
+    remarks: Sequence[str] = (),
+    seed: int = 0,
+) -> QualityReport:
+    """Measure labelled texts, and hold what was measured to limits. Give the rows as they came: cleaning hides faults.
+
+    Args:
+        dataset: the N rows.
+        splits: their three parts, to compare them and to look for leaks.
+        vocabulary_of: a backbone by name, or a tokenizer, whose vocabulary the texts are held to.
+        relabelled: the same texts, or some, with the labels that somebody else gave them.
+        limits: what to reach; `QualityLimits()` if not given.
+        remarks: sentences for the reader that no measurement can tell, such as who made the second labelling.
+        seed: of the folds, and of the sample of 20,000 rows that models learn from if there are more.
+
+    Raises:
+        DatasetError: no text has a visible character, or the second labelling is of other texts.
+        ConfigurationError: a library that this takes is not installed.
+        BackboneError: there is no such backbone.
+    """
+    limits = limits or QualityLimits()
+    made_with = _versions()
+    tokenizer = _tokenizer(vocabulary_of) if isinstance(vocabulary_of, str) else vocabulary_of
+    texts = dataset.texts
+    places = np.array([row for row, text in enumerate(texts) if clean_text(text)], np.int64)
+    if not len(places):
+        raise DatasetError(f"none of the {len(dataset):,} texts has a visible character: read another column")
+    filled = dataset.take(places.tolist())
+    groups = duplicate_groups(filled.texts)
+    chosen = np.arange(len(filled))
+    if len(filled) > SAMPLE:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(filled), SAMPLE, replace=False))
+        remarks = (*remarks, f"Models learnt from {SAMPLE:,} of the {len(filled):,} rows, drawn at random with seed {seed}.")
+    sample = filled.take(chosen.tolist())
+    combinations = combinations_of(dataset)
+    learnt = _learn(sample, groups[chosen], places[chosen], limits, seed)
+    logger.info("inspected %d rows, learnt from %d", len(dataset), len(sample))
+    return QualityReport(
+        rows=len(dataset),
+        digest=dataset.digest(),
+        seed=seed,
+        learnt_from=len(sample),
+        limits=limits,
+        sections=(
+            Section("Texts", text_checks(texts, limits)),
+            Section("Labels", balance_checks(dataset, combinations, limits)),
+            Section("Repetition", repetition_checks(filled, groups, lambda row: int(places[row]) + 1, limits)),
+            Section("Vocabulary", vocabulary_checks(texts, sample.texts, tokenizer, limits)),
+            Section("Learnt", tuple(check for each in learnt.values() for check in each.checks)),
+            Section("Splits", split_checks(splits, limits, sample=SAMPLE, seed=seed)),
+            Section("Agreement", agreement_checks(dataset, relabelled, limits)),
+        ),
+        labels=_label_figures(dataset, learnt),
+        combinations=combinations if len(dataset.tasks) > 1 else (),
+        lengths=lengths_of(texts),
+        group_sizes=group_sizes(groups),
+        remarks=tuple(remarks),
+        made_with=made_with,
+    )
+
+
+def _learn(
+    sample: Dataset, groups: npt.NDArray[np.int64], places: npt.NDArray[Any], limits: QualityLimits, seed: int
+) -> dict[str, Learnt]:
+    from tqdm.auto import tqdm
+
+    features = features_of(sample.texts)
+    return {
+        task.name: learning_checks(sample, task, features, groups, lambda row: int(places[row]) + 1, limits, seed=seed)
+        for task in tqdm(sample.tasks, desc="learning", unit="task", disable=len(sample) < 1000)
+    }
+
+
+def _label_figures(dataset: Dataset, learnt: dict[str, Learnt]) -> tuple[LabelFigures, ...]:
+    return tuple(
+        LabelFigures(
+            task=task,
+            label=label,
+            rows=rows,
+            learnt_from=learnt[task].rows.get(label, 0),
+            likely_errors=learnt[task].likely_errors.get(label),
+            f1=learnt[task].f1.get(label),
+        )
+        for task, counts in dataset.label_counts().items()
+        for label, rows in counts.items()
+    )
+
+
+def _tokenizer(backbone: str) -> WordPieceTokenizer:
+    from goalkit.backbones import find_backbone
+
+    return WordPieceTokenizer(tuple(find_backbone(backbone).vocabulary()))
+
+
+def _versions() -> dict[str, str]:
+    try:
+        return {library: version(library) for library in _LIBRARIES}
+    except PackageNotFoundError as missing:
+        raise ConfigurationError(
+            f"a quality report takes {missing.name}, which is not installed: install goalkit[data]"
+        ) from None

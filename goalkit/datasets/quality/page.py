@@ -1,0 +1,36 @@
+"""The quality report as one HTML page: text and drawings in it, nothing beside it."""
+
+from __future__ import annotations
+
+from importlib import resources
+from itertools import groupby
+
+from goalkit.datasets.quality.report import Lengths, QualityReport
+
+_PLOT_HEIGHT = 100
+
+
+def render(report: QualityReport) -> str:
+    """The page. Every text of the data is escaped; the same report gives the same page."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = resources.files("goalkit.resources").joinpath("quality.html").read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        report=report,
+        tasks=[(task, list(labels)) for task, labels in groupby(report.labels, key=lambda each: each.task)],
+        most_combined=max((each.rows for each in report.combinations), default=1) or 1,
+        bars=_bars(report.lengths),
+        plot_height=_PLOT_HEIGHT,
+    )
+
+
+def _bars(lengths: Lengths) -> list[tuple[int, float, str]]:
+    """The bars of the length histogram: place, height of at most `_PLOT_HEIGHT`, and what a bar says of itself."""
+    bars = []
+    for place, rows in enumerate(lengths.bins):
+        first, last = place * lengths.width, (place + 1) * lengths.width - 1
+        # rows beyond the last bin are gathered in it
+        span = f"{first} or more" if last < lengths.maximum and place == len(lengths.bins) - 1 else f"{first} to {last}"
+        bars.append((place, round(_PLOT_HEIGHT * rows / max(lengths.bins), 2), f"{span} characters: {rows:,} rows"))
+    return bars

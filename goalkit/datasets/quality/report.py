@@ -1,0 +1,232 @@
+"""What a quality report holds, and how it is read and saved."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from goalkit.configuration import json_bytes, to_dict
+from goalkit.datasets.quality.limits import QualityLimits
+from goalkit.errors import ConfigurationError, DatasetError
+from goalkit.storage import write_file
+
+SHOWN = 5
+"""Examples of a check, where it does not say otherwise."""
+
+_LONGEST_EXAMPLE = 48
+
+Unit = Literal["share", "count", "number"]
+
+
+@attrs.frozen
+class Example:
+    """A row that a check speaks of: its text, shortened, what about it, and its place from 1 on (None: not of one row)."""
+
+    text: str
+    note: str = ""
+    row: int | None = None
+
+    @property
+    def line(self) -> str:
+        """The example in one line of plain text."""
+        return f"{'' if self.row is None else f'row {self.row}: '}{self.text}  {self.note}".rstrip()
+
+
+@attrs.frozen(kw_only=True)
+class Check:
+    """One thing measured, and the limit it has to keep.
+
+    `value` is None if it was not measured, and `told` then says why, else what was found. `bound` says on which side of
+    `limit` the value has to be. A `share` is from 0 to 1, a `count` whole, a `number` neither.
+    """
+
+    name: str
+    value: float | None
+    bound: Literal["at most", "at least"]
+    limit: float
+    unit: Unit
+    told: str
+    examples: tuple[Example, ...] = ()
+
+    @property
+    def state(self) -> Literal["passed", "failed", "not measured"]:
+        """Whether the value keeps the limit."""
+        if self.value is None:
+            return "not measured"
+        kept = self.value <= self.limit if self.bound == "at most" else self.value >= self.limit
+        return "passed" if kept else "failed"
+
+    @property
+    def value_text(self) -> str:
+        """The value as people read it; a dash if there is none."""
+        return "–" if self.value is None else _figure(self.value, self.unit)
+
+    @property
+    def limit_text(self) -> str:
+        """The limit as people read it."""
+        return f"{self.bound} {_figure(self.limit, self.unit)}"
+
+
+@attrs.frozen
+class Section:
+    """Checks that belong together."""
+
+    name: str
+    checks: tuple[Check, ...]
+
+
+@attrs.frozen(kw_only=True)
+class LabelFigures:
+    """One label: its rows, and of the rows that were learnt from the likely errors and the F1 score (None: not measured)."""
+
+    task: str
+    label: str
+    rows: int
+    learnt_from: int = 0
+    likely_errors: int | None = None
+    f1: float | None = None
+
+
+@attrs.frozen
+class Combination:
+    """Labels of all tasks at once, and how many rows have them."""
+
+    labels: tuple[str, ...]
+    rows: int
+
+
+@attrs.frozen(kw_only=True)
+class Lengths:
+    """Characters a text, without surrounding space: bins of `width` from 0 on, the last open, and what is in them."""
+
+    minimum: int
+    median: int
+    percentile_95: int
+    maximum: int
+    width: int
+    bins: tuple[int, ...]
+
+
+@attrs.frozen(kw_only=True)
+class QualityReport:
+    """What `quality_report` measured. Equal data, settings and library versions give an equal report."""
+
+    rows: int
+    digest: str
+    seed: int
+    learnt_from: int
+    limits: QualityLimits
+    sections: tuple[Section, ...]
+    labels: tuple[LabelFigures, ...]
+    combinations: tuple[Combination, ...]
+    lengths: Lengths
+    group_sizes: dict[int, int]
+    remarks: tuple[str, ...]
+    made_with: dict[str, str]
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """All checks, in the order they are shown."""
+        return tuple(check for section in self.sections for check in section.checks)
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks whose limit was missed."""
+        return tuple(check for check in self.checks if check.state == "failed")
+
+    @property
+    def passed(self) -> bool:
+        """Whether every limit was kept, of what was measured."""
+        return not self.failed
+
+    @property
+    def verdict(self) -> str:
+        """One line: how many checks passed, failed and were not measured."""
+        states = [check.state for check in self.checks]
+        counts = [f"{states.count(state)} {state}" for state in ("passed", "failed", "not measured") if state in states]
+        return f"{len(states)} checks: {', '.join(counts)}"
+
+    def raise_if_failed(self) -> None:
+        """Raises DatasetError that names each check whose limit was missed."""
+        if self.failed:
+            missed = "; ".join(f"{check.name} is {check.value_text}, not {check.limit_text}" for check in self.failed)
+            raise DatasetError(f"the data miss {len(self.failed)} limits: {missed}; mend the rows or set other QualityLimits")
+
+    def text(self) -> str:
+        """The report as plain text, aligned, without the pictures."""
+        table = [(each.state, each.name, each.value_text, each.limit_text) for each in self.checks]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [f"Data quality of {self.rows:,} rows", self.verdict, *self.remarks]
+        for section in self.sections:
+            lines += ["", section.name]
+            for check in section.checks:
+                state, name, limit = (
+                    check.state.ljust(widths[0]),
+                    check.name.ljust(widths[1]),
+                    check.limit_text.ljust(widths[3]),
+                )
+                lines.append(f"  {state}  {name}  {check.value_text.rjust(widths[2])}  {limit}  {check.told}")
+                if check.state == "failed":
+                    lines += [f"      {each.line}" for each in check.examples]
+        return "\n".join(lines) + "\n"
+
+    def html(self) -> str:
+        """The report as one page that needs nothing beside it."""
+        from goalkit.datasets.quality.page import render
+
+        return render(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        data = to_dict(self)
+        for section, shown in zip(self.sections, data["sections"], strict=True):
+            for check, each in zip(section.checks, shown["checks"], strict=True):
+                each["state"] = check.state
+        return {"passed": self.passed, **data}
+
+    def save(self, path: str | Path) -> Path:
+        """Write the report, whole or not at all: a page if `path` ends in .html, data if in .json.
+
+        Returns:
+            The path.
+
+        Raises:
+            ConfigurationError: another ending.
+            StorageError: the file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix == ".html":
+            write_file(path, self.html().encode())
+        elif path.suffix == ".json":
+            write_file(path, json_bytes(self.to_dict()))
+        else:
+            raise ConfigurationError(f"{path} ends in neither .html nor .json: choose one of the two")
+        return path
+
+
+def at_most(
+    name: str, value: float | None, limit: float, told: str, *, unit: Unit = "share", examples: Sequence[Example] = ()
+) -> Check:
+    """A check of a value that should be small; None if it was not measured."""
+    return Check(name=name, value=value, bound="at most", limit=limit, unit=unit, told=told, examples=tuple(examples))
+
+
+def at_least(
+    name: str, value: float | None, limit: float, told: str, *, unit: Unit = "number", examples: Sequence[Example] = ()
+) -> Check:
+    """A check of a value that should be large; None if it was not measured."""
+    return Check(name=name, value=value, bound="at least", limit=limit, unit=unit, told=told, examples=tuple(examples))
+
+
+def shortened(text: str) -> str:
+    """A text for a table: control and invisible characters spelt out, cut after 48 characters."""
+    shown = "".join(each if unicodedata.category(each) not in {"Cc", "Cf", "Co"} else f"\\u{ord(each):04x}" for each in text)
+    return shown if len(shown) <= _LONGEST_EXAMPLE else shown[: _LONGEST_EXAMPLE - 1] + "…"
+
+
+def _figure(value: float, unit: Unit) -> str:
+    return {"share": f"{value:.2%}", "count": f"{value:,.0f}", "number": f"{value:.3f}"}[unit]

@@ -1,0 +1,108 @@
+"""Checks of the texts themselves: garble, length, and what a vocabulary knows of them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+
+from goalkit.datasets.cleaning import clean_text
+from goalkit.datasets.quality.limits import QualityLimits
+from goalkit.datasets.quality.report import SHOWN, Check, Example, Lengths, at_most, shortened
+from goalkit.tokenization import WordPieceTokenizer
+
+_CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_JOINER = "\u200d"
+_BINS = 24
+
+
+def text_checks(texts: Sequence[str], limits: QualityLimits) -> tuple[Check, ...]:
+    """What can be seen of N texts without their labels."""
+
+    def check(name: str, limit: float, found: Callable[[str], bool], told: str) -> Check:
+        rows = [row for row, text in enumerate(texts) if found(text)]
+        examples = [Example(shortened(texts[row]), row=row + 1) for row in rows[:SHOWN]]
+        return at_most(name, len(rows) / len(texts), limit, f"{len(rows):,} {told}", examples=examples)
+
+    return (
+        check("empty texts", limits.empty, lambda text: not clean_text(text), "without a visible character"),
+        check("garbled texts", limits.garbled, garbled, "read with a wrong encoding, or with characters lost"),
+        check("invisible characters", limits.invisible, _has_invisible, "with control or invisible characters"),
+        check("no Chinese", limits.not_chinese, lambda text: not _CHINESE.search(text), "without any Chinese character"),
+        check(
+            "too long",
+            limits.too_long,
+            lambda text: len(text.strip()) > limits.longest,
+            f"of more than {limits.longest} characters",
+        ),
+    )
+
+
+def garbled(text: str) -> bool:
+    """Whether a text looks as if it had been read with a wrong encoding.
+
+    UTF-8 read as a Western encoding is what `ftfy.badness` knows. UTF-8 read as GBK gives rare Chinese characters, which
+    it does not: those turn back into Chinese when the mistake is undone, as no real text does beyond a character or two.
+    """
+    from ftfy.badness import is_bad
+
+    if "\ufffd" in text or "锟斤拷" in text or is_bad(text):
+        return True
+    mistaken = text.encode("gb18030")
+    foreign = sum(byte > 127 for byte in mistaken)
+    undone = _CHINESE.findall(mistaken.decode("utf-8", "ignore"))
+    return len(undone) > 1 and 3 * len(undone) >= 0.7 * foreign
+
+
+def _has_invisible(text: str) -> bool:
+    return any(map(_invisible, set(text)))
+
+
+@cache
+def _invisible(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Co"} and character != _JOINER and not character.isspace()
+
+
+def lengths_of(texts: Sequence[str]) -> Lengths:
+    """Minimum, median, 95 % and maximum of the lengths of N texts, and their histogram up to a little above the 95 %."""
+    lengths = np.sort([len(text.strip()) for text in texts])
+    percentile = int(np.percentile(lengths, 95, method="higher"))
+    width = max(1, -(-int(1.25 * percentile) // _BINS))
+    bins = np.bincount(np.minimum(lengths // width, _BINS - 1), minlength=1)
+    return Lengths(
+        minimum=int(lengths[0]),
+        median=int(np.median(lengths)),
+        percentile_95=percentile,
+        maximum=int(lengths[-1]),
+        width=width,
+        bins=tuple(bins.tolist()),
+    )
+
+
+def vocabulary_checks(
+    texts: Sequence[str], sample: Sequence[str], tokenizer: WordPieceTokenizer | None, limits: QualityLimits
+) -> tuple[Check, ...]:
+    """How much of the texts a vocabulary does not know: characters of all of them, tokens of a sample."""
+    names = ("unknown characters", "unknown tokens")
+    if tokenizer is None:
+        return tuple(
+            at_most(name, None, limit, "no vocabulary was named")
+            for name, limit in zip(names, (limits.unknown_characters, limits.unknown_pieces), strict=True)
+        )
+    counts = Counter("".join(texts))
+    known = {character: tokenizer.pieces(character) for character in counts}
+    total = sum(count for character, count in counts.items() if known[character])
+    unknown = {character: counts[character] for character, pieces in known.items() if pieces == ["[UNK]"]}
+    common = sorted(unknown, key=lambda character: (-unknown[character], character))
+    examples = [Example(character, f"{unknown[character]:,} times") for character in common[: 4 * SHOWN]]
+    share = sum(unknown.values()) / total if total else 0.0
+    pieces = tokenizer.unknown_share(sample)
+    told = f"{len(unknown):,} different ones, {sum(unknown.values()):,} in all, are not in the vocabulary"
+    return (
+        at_most(names[0], share, limits.unknown_characters, told, examples=examples),
+        at_most(names[1], pieces, limits.unknown_pieces, f"of the tokens of {len(sample):,} texts are [UNK]"),
+    )
