@@ -365,7 +365,7 @@ def call(*arguments):
 
 def test_clean_command(tmp_path):
     data, output, log = tmp_path / "goals.csv", tmp_path / "clean.csv", tmp_path / "log.jsonl"
-    data.write_text('goal,kind\n"讀書,寫""筆記""！！",a\n跑步5公里,b\n跑步3公里,a\n,b\n', encoding="utf-8")
+    data.write_text('goal,kind\n"讀書,寫""筆記""！！",a\n跑步5公里,b\n跑步3公里,a\n\u200b,b\n', encoding="utf-8")
     options = ["--text", "goal", "--label", "kind", "--output", output]
     page = call("clean", data, *options, "--log", log, "--simplify", "--drop-near-duplicates")
     assert page.exit_code == 0, page.output
@@ -375,7 +375,7 @@ def test_clean_command(tmp_path):
     with output.open(encoding="utf-8", newline="") as file:
         assert list(csv.reader(file)) == [["goal", "kind"], ['读书,写"笔记"！', "a"], ["跑步5公里", "b"]]
     assert Dataset.from_csv(output, text="goal", labels=["kind"]).texts == ['读书,写"笔记"！', "跑步5公里"]
-    assert len(log.read_text(encoding="utf-8").splitlines()) == 4
+    assert len(log.read_text(encoding="utf-8").splitlines()) == 5
     assert call("clean", data, *options).exit_code == 0
     assert Dataset.from_csv(output, text="goal", labels=["kind"]).texts[0] == '讀書,寫"筆記"！', "keeps what it was not told to"
     assert call("clean", data).exit_code == 2

@@ -8,9 +8,9 @@ from typing import Any
 
 FIGURE = "personalisation.svg"
 SHOWN = {
-    "head update with replay": "#2a6fdb",
-    "head update": "#9bb8e8",
-    "nearest neighbours with replay": "#d9822b",
+    "head update, no replay": "#9bb8e8",
+    "head update, trained replay": "#2a6fdb",
+    "head update, held-out replay": "#d9822b",
 }
 
 
@@ -30,9 +30,8 @@ def personalisation(found: dict[str, Any], docs: Path, where: str) -> str:
             f"{learnt:,} goals and is right on {found['base_accuracy']:.1%} of {drawn:,} others, from which the users' goals",
             "are drawn. The goals are written by a language model and the users are rules, so no person's learning was",
             "measured. Embeddings come from the saved package, updates are rehearsed from the saved heads, with 10 seeds of",
-            "shuffling. Replay is",
-            f"{found['replayed']} base examples of the validation part: those that were trained on are certain already, and",
-            "hold little back. Differences are in points of accuracy.",
+            f"shuffling. Replay mixes in {found['replayed']['trained']} base examples that were trained on, or",
+            f"{found['replayed']['held-out']} of the validation part. Differences are in points of accuracy.",
             "",
             *_strategies(found),
             "",
@@ -41,13 +40,14 @@ def personalisation(found: dict[str, Any], docs: Path, where: str) -> str:
             "",
             f"![What each user gains and everybody else loses]({FIGURE})",
             "",
-            "A spare slot, taught ten examples of a category that the model never had (mean of five draws, with replay):",
+            "A spare slot, taught ten examples of a category that the model never had (mean of five draws):",
             "",
-            "| new category | recall | precision | everybody else's accuracy before | after |",
-            "|---|---|---|---|---|",
+            "| new category | replay | recall | precision | everybody else's accuracy before | after |",
+            "|---|---|---|---|---|---|",
             *(
-                f"| {name} | " + " | ".join(f"{statistics.mean(values):.1%}" for values in scores.values()) + " |"
-                for name, scores in found["new_categories"].items()
+                f"| {name} | {kind} | " + " | ".join(f"{statistics.mean(values):.1%}" for values in scores.values()) + " |"
+                for kind, categories in found["new_categories"].items()
+                for name, scores in categories.items()
             ),
             "",
             f"Settings: {settings}.",

@@ -67,9 +67,14 @@ def measure(data: Path | None) -> dict[str, Any]:
         bundle = CoreMLExporter().export(small, Path(folder) / "GoalAnalyzer")
         pool = Examples(bundle.run(parts.test.texts)["embedding"], parts.test.labels[TASK])
         users = [_user(habit, seed, parts.test.texts, pool, bundle) for seed, habit in enumerate(HABITS)]
-        replay = Replay.choose(parts.validation.texts, parts.validation.labels, per_label=60)
-        replayed = Examples(bundle.run(replay.texts)["embedding"], list(replay.labels[TASK]))
-        strategies = _strategies(small, replay, replayed)
+        replays = {
+            "trained": Replay.choose(parts.train.texts, parts.train.labels, per_label=20),
+            "held-out": Replay.choose(parts.validation.texts, parts.validation.labels, per_label=60),
+        }
+        replayed = {
+            kind: Examples(bundle.run(replay.texts)["embedding"], list(replay.labels[TASK])) for kind, replay in replays.items()
+        }
+        strategies = _strategies(small, replays, replayed)
         tuning = [user for user in users if user.habit.part == DEVELOPMENT]
         reported = [user for user in users if user.habit.part == REPORTED]
         shipped = labelled_by(_head(small).spec)
@@ -81,12 +86,15 @@ def measure(data: Path | None) -> dict[str, Any]:
         return {
             "rows": [len(parts.train), len(parts.validation), len(parts.test)],
             "base_accuracy": pool.accuracy(shipped),
-            "replayed": len(replayed.labels),
+            "replayed": {kind: len(examples.labels) for kind, examples in replayed.items()},
             "development_users": len(tuning),
             "users": [user.habit.name for user in reported],
             "chosen": chosen,
             "strategies": results,
-            "new_categories": _new_categories(small, parts.test.texts, pool, replayed, chosen["head update with replay"]),
+            "new_categories": {
+                kind: _new_categories(small, parts.test.texts, pool, examples, chosen[f"head update, {kind} replay"])
+                for kind, examples in replayed.items()
+            },
             "cost": _cost(bundle, small, pool),
         }
 
@@ -95,20 +103,24 @@ def _head(model: GoalModel, **options: Any) -> Any:
     return UpdatableHeadBuilder(task=TASK, **options).build(model)
 
 
-def _strategies(model: GoalModel, replay: Replay, replayed: Examples) -> dict[str, Strategy]:
+def _strategies(model: GoalModel, replays: dict[str, Replay], replayed: dict[str, Examples]) -> dict[str, Strategy]:
     plain, hidden = _head(model).spec, _head(model, hidden_size=64).spec
-    empty = NeighboursHeadBuilder(task=TASK).build(model).spec
-    seeded = NeighboursHeadBuilder(task=TASK).build(model, replay.texts, replay.labels[TASK], length=64).spec
-    return {
+    builder = NeighboursHeadBuilder(task=TASK)
+    strategies = {
         "no update": no_update(plain),
-        "head update": head_update(plain, None),
-        "head update with replay": head_update(plain, replayed),
-        "hidden-layer head update with replay": head_update(hidden, replayed),
-        "nearest neighbours": neighbours(empty),
-        "nearest neighbours with replay": neighbours(seeded),
-        "linear model retrained": retrained(None),
-        "linear model retrained with replay": retrained(replayed),
+        "head update, no replay": head_update(plain, None),
+        "nearest neighbours, no replay": neighbours(builder.build(model).spec),
+        "linear model retrained, no replay": retrained(None),
     }
+    for kind, replay in replays.items():
+        seeded = builder.build(model, replay.texts, replay.labels[TASK], length=64).spec
+        strategies |= {
+            f"head update, {kind} replay": head_update(plain, replayed[kind]),
+            f"hidden-layer head update, {kind} replay": head_update(hidden, replayed[kind]),
+            f"nearest neighbours, {kind} replay": neighbours(seeded),
+            f"linear model retrained, {kind} replay": retrained(replayed[kind]),
+        }
+    return strategies
 
 
 def _user(habit: Habit, seed: int, texts: list[str], pool: Examples, bundle: Bundle) -> User:
