@@ -35,6 +35,9 @@ def personalisation(found: dict[str, Any], docs: Path, where: str) -> str:
             "",
             *_strategies(found),
             "",
+            "Aimed at: five points or more for the median user, under one point lost by everybody else. Reached by: "
+            f"{', '.join(_reached(found)) or 'none of them'}.",
+            "",
             "The last column takes in the goals of others that lie within what the user files elsewhere: there the head has",
             "learnt to disagree with them, as it was told.",
             "",
@@ -74,6 +77,15 @@ def _strategies(found: dict[str, Any]) -> list[str]:
             figures = [f"{points:+.1f}" for points in _summary(own, others, everything)]
         lines.append(f"| {name} | " + " | ".join(figures) + " |")
     return lines
+
+
+def _reached(found: dict[str, Any]) -> list[str]:
+    return [
+        name
+        for name in found["strategies"]
+        if statistics.median(gains(found, name, "following")) >= 5
+        and statistics.median(gains(found, name, "others_outside")) > -1
+    ]
 
 
 def _summary(own: list[float], others: list[float], everything: list[float]) -> list[float]:
