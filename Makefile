@@ -27,6 +27,7 @@ older-numpy: $(READY)  # 2.4 casts differently, and coremltools 9.0 trips over i
 	PYTHONPATH=.venv/numpy-2.3 $(BIN)/python -m pytest tests/test_transformers.py tests/test_export.py tests/test_operations.py
 
 bench: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[bench,test]
 	$(BIN)/python -m benchmarks $(if $(DATA),--data $(DATA))
 
 clean:
