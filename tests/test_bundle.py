@@ -8,7 +8,7 @@ import torch
 from goalkit import GOAL_TASKS, Bundle, CoreMLExporter, GoalModel, Task, UpdatableHeadBuilder
 from goalkit.errors import BundleError, ConfigurationError, VerificationError
 from goalkit.export.hints import Hints, default_hints
-from goalkit.export.verification import Gates
+from goalkit.export.verification import Gates, OutputComparison, VerificationReport, failed_gates
 from goalkit.model import Prediction
 
 
@@ -198,3 +198,27 @@ def test_model_with_one_other_task_makes_the_whole_road(tmp_path):
     model = GoalModel.from_backbone("tiny-bert", tasks=[Task("topic", ("体育", "财经"))], encoder={"num_hidden_layers": 1})
     bundle = CoreMLExporter(sequence_length=16).export(model, tmp_path / "bundle")
     assert set(bundle.predict(["球赛"])[0].labels) == {"topic"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "differing", "passes"), [(40, 1, False), (300, 1, True), (300, 3, False), (2000, 2, True), (2000, 3, False)]
+)
+def test_few_texts_may_differ_by_chance_and_many_may_not(texts, differing, passes):
+    agreement = OutputComparison(
+        output="kind_probabilities",
+        largest_error=0.001,
+        worst_text="",
+        psnr=80,
+        agreement=1 - differing / texts,
+        largest_share=0.3,
+    )
+    report = VerificationReport(
+        texts=texts,
+        compared_texts=texts,
+        package_bytes=0,
+        bundle_bytes=0,
+        precision="float16",
+        parity_source="",
+        parity=(agreement,),
+    )
+    assert (failed_gates(report, Gates()) == ()) == passes

@@ -4,7 +4,7 @@ import pytest
 
 from goalkit import UpdatableHeadBuilder
 from goalkit.errors import RuntimeModelError, UpdatableModelError
-from goalkit.export import NeighboursHeadBuilder, validate_updatable, write_updatable_pipeline
+from goalkit.export import validate_updatable, write_updatable_pipeline
 from goalkit.export.coreml import model_proto
 from goalkit.export.package import write_model
 from goalkit.export.runtime.loading import read_spec
@@ -13,12 +13,10 @@ from goalkit.export.updatable import find_violations
 
 @pytest.fixture(scope="module")
 def heads(run):
-    texts, labels = ["跑步五公里", "背五十个单词"], ["健康", "学习"]
     return {
         "sgd": UpdatableHeadBuilder(task="category").build(run.model).spec,
         "adam": UpdatableHeadBuilder(task="category", optimizer="adam").build(run.model).spec,
         "hidden": UpdatableHeadBuilder(task="category", hidden_size=16).build(run.model).spec,
-        "neighbours": NeighboursHeadBuilder(task="category").build(run.model, texts, labels).spec,
     }
 
 
@@ -332,69 +330,6 @@ def test_an_empty_pipeline_is_refused():
     spec = model_proto().Model(specificationVersion=4, isUpdatable=True)
     spec.pipeline.SetInParent()
     assert {each.rule for each in find_violations(spec)} == {"pipeline-features", "pipeline-training-inputs"}
-
-
-def knn(spec):
-    return spec.kNearestNeighborsClassifier
-
-
-def no_neighbours(spec):
-    knn(spec).numberOfNeighbors.defaultValue = 0
-
-
-def no_weighting(spec):
-    knn(spec).ClearField("uniformWeighting")
-
-
-def default_of_another_type(spec):
-    knn(spec).defaultInt64Label = 1
-
-
-def no_labels_at_all(spec):
-    knn(spec).ClearField("defaultStringLabel")
-    del knn(spec).stringClassLabels.vector[:]
-    del knn(spec).nearestNeighborsIndex.floatSamples[:]
-
-
-def a_label_too_few(spec):
-    del knn(spec).stringClassLabels.vector[1:]
-
-
-def a_short_example(spec):
-    del knn(spec).nearestNeighborsIndex.floatSamples[0].vector[1:]
-
-
-def no_index(spec):
-    knn(spec).nearestNeighborsIndex.ClearField("linearIndex")
-
-
-def leafless_tree(spec):
-    knn(spec).nearestNeighborsIndex.singleKdTreeIndex.leafSize = 0
-
-
-def no_distance(spec):
-    knn(spec).nearestNeighborsIndex.ClearField("squaredEuclideanDistance")
-
-
-@pytest.mark.parametrize(
-    ("breaks", "rule"),
-    [
-        (no_neighbours, "neighbour-count"),
-        (no_weighting, "neighbour-votes"),
-        (default_of_another_type, "neighbour-votes"),
-        (no_labels_at_all, "neighbour-votes"),
-        (a_label_too_few, "neighbour-index"),
-        (a_short_example, "neighbour-index"),
-        (no_index, "neighbour-index"),
-        (leafless_tree, "neighbour-index"),
-        (no_distance, "neighbour-index"),
-    ],
-)
-def test_broken_neighbours_are_refused_for_their_rule(heads, breaks, rule):
-    assert find_violations(heads["neighbours"]) == []
-    spec = copied(heads["neighbours"])
-    breaks(spec)
-    assert [each.rule for each in find_violations(spec)] == [rule]
 
 
 def test_several_functions_leave_the_top_level_empty(heads):
