@@ -92,7 +92,8 @@ class Classifier(nn.Module):
     def head_probabilities(self, embeddings: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
         """The heads alone: embeddings, float32 [N, H], to probabilities, for each task float32 [N, labels]."""
         tensor = torch.from_numpy(embeddings)
-        return {name: torch.softmax(head(tensor), -1).numpy() for name, head in self.heads.items()}
+        logits = {name: head(tensor.to(head.weight.device)) for name, head in self.heads.items()}
+        return {name: torch.softmax(each.float(), -1).cpu().numpy() for name, each in logits.items()}
 
     def copy(self) -> Self:
         """An independent copy: changing one leaves the other."""

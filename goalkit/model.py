@@ -120,10 +120,11 @@ class GoalModel(Classifier):
     def _batches(self, texts: Sequence[str], length: int | None, size: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Batches of texts of like length, with the places where they stood."""
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        device = next(self.parameters()).device
         for start in range(0, len(order), size):
             places = order[start : start + size]
             batch = self.tokenizer.encode([texts[place] for place in places], length, longest=self.encoder.max_length)
-            yield places, torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
+            yield places, torch.from_numpy(batch.input_ids).to(device), torch.from_numpy(batch.attention_mask).to(device)
 
     @torch.no_grad()
     def embed(self, texts: Sequence[str], *, length: int | None = None, batch_size: int = 64) -> npt.NDArray[np.float32]:
@@ -143,7 +144,7 @@ class GoalModel(Classifier):
         result = np.zeros((len(texts), self.encoder.hidden_size), dtype=np.float32)
         with parametrize.cached():
             for places, ids, mask in self._batches(texts, length, batch_size):
-                result[places] = self.embedding(ids, mask, ids.shape[1]).numpy()
+                result[places] = self.embedding(ids, mask, ids.shape[1]).float().cpu().numpy()
         self.train(was_training)
         return result
 

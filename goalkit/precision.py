@@ -1,9 +1,14 @@
-"""Which number format the processor is fast in."""
+"""Which number format a device is fast in."""
 
 import torch
 
 
-def best_precision() -> torch.dtype:
-    """bfloat16 where the processor multiplies it natively (AVX512-BF16, AMX), else float32."""
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+def best_precision(device: torch.device | str = "cpu") -> torch.dtype:
+    """bfloat16 where the device multiplies it natively (AVX512-BF16, AMX, CUDA from Ampere on), else float32."""
+    if torch.device(device).type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.device(device).type == "cpu" and (
+            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        )
     return torch.bfloat16 if native else torch.float32

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+CHUNK = 10_000
+"""Texts that are tokenised at a time: what the library keeps of each until then is large."""
 
 
 @attrs.frozen
@@ -116,20 +120,38 @@ class WordPieceTokenizer:
         """
         if length is not None and length < 3:
             raise ConfigurationError(f"length is {length}: it must hold [CLS], a token and [SEP]")
-        start, end, padding = (self._special_ids[token] for token in ("[CLS]", "[SEP]", "[PAD]"))
-        for text in texts:
-            if any("\ud800" <= character <= "\udfff" for character in text):
-                raise DatasetError(f"{text!r} is not valid Unicode: read it with the right encoding")
-        rows = [encoding.ids for encoding in self._backend.encode_batch(list(texts))]
-        needed = max((len(row) for row in rows), default=0) + 2
-        size = length or min(needed, longest or needed)
-        ids = np.full((len(rows), size), padding, dtype=np.int32)
+        rows = list(self._framed(texts, length or longest))
+        size = length or max(map(len, rows), default=2)
+        ids = np.full((len(rows), size), self.padding_id, dtype=np.int32)
         mask = np.zeros_like(ids)
         for number, row in enumerate(rows):
-            framed = [start, *row[: size - 2], end]
-            ids[number, : len(framed)] = framed
-            mask[number, : len(framed)] = 1
+            ids[number, : len(row)] = row
+            mask[number, : len(row)] = 1
         return TokenBatch(ids, mask, tuple(texts))
+
+    def encode_flat(self, texts: Sequence[str], longest: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Token ids of N texts one after another, int32 [T], and how many tokens each has, int64 [N], at most `longest`.
+
+        Raises:
+            DatasetError: a text is not valid Unicode.
+        """
+        ids, lengths = array("i"), array("q")
+        for row in self._framed(texts, longest):
+            ids.extend(row)
+            lengths.append(len(row))
+        return np.array(ids, np.int32), np.array(lengths, np.int64)
+
+    def _framed(self, texts: Sequence[str], longest: int | None) -> Iterator[list[int]]:
+        """The ids of each text between `[CLS]` and `[SEP]`, at most `longest` in all."""
+        start, end = self._special_ids["[CLS]"], self._special_ids["[SEP]"]
+        most = None if longest is None else longest - 2
+        for first in range(0, len(texts), CHUNK):
+            chunk = list(texts[first : first + CHUNK])
+            for text in chunk:
+                if any("\ud800" <= character <= "\udfff" for character in text):
+                    raise DatasetError(f"{text!r} is not valid Unicode: read it with the right encoding")
+            for encoding in self._backend.encode_batch_fast(chunk):
+                yield [start, *encoding.ids[:most], end]
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         """Share, 0 to 1, of the pieces of `texts` that the vocabulary does not know."""

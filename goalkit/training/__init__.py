@@ -3,7 +3,8 @@
 from goalkit.training.baseline import ngram_baseline
 from goalkit.training.calibration import Calibration, calibrate, calibration_error
 from goalkit.training.evaluation import TaskScore, evaluate, score
-from goalkit.training.trainer import Epoch, Trainer, TrainingRun
+from goalkit.training.run import Epoch, TrainingRun
+from goalkit.training.trainer import Trainer
 
 __all__ = [
     "Calibration",

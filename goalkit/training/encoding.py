@@ -1,0 +1,55 @@
+"""Rows as arrays: tokenised once, before the first epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from goalkit.datasets import Dataset
+from goalkit.tokenization import WordPieceTokenizer
+from goalkit.training.batching import Places
+
+
+@attrs.frozen(eq=False)
+class EncodedRows:
+    """N rows: their token ids one after another, int32 [T], where each begins, int64 [N + 1], and int64 [N] labels a task."""
+
+    ids: npt.NDArray[np.int32]
+    starts: npt.NDArray[np.int64]
+    labels: Mapping[str, npt.NDArray[np.int64]]
+    padding: int
+
+    @classmethod
+    def of(cls, rows: Dataset, tokenizer: WordPieceTokenizer, longest: int) -> EncodedRows:
+        """Tokenise rows, cutting them to `longest` tokens."""
+        ids, lengths = tokenizer.encode_flat(rows.texts, longest)
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        labels = {task.name: rows.label_ids(task.name) for task in rows.tasks}
+        return cls(ids, starts, labels, tokenizer.padding_id)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each row, int64 [N]."""
+        return np.diff(self.starts)
+
+    def tokens(self, places: Places) -> int:
+        """How many tokens the rows at these places have together."""
+        return int((self.starts[places + 1] - self.starts[places]).sum())
+
+    def batch(self, places: Places, device: torch.device) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Ids and mask, int32 [n, S] with S the longest of these n rows, and int64 [n] labels a task."""
+        lengths = self.starts[places + 1] - self.starts[places]
+        columns = np.arange(lengths.max())
+        mask = columns < lengths[:, None]
+        ids = np.full(mask.shape, self.padding, np.int32)
+        ids[mask] = self.ids[(self.starts[places, None] + columns)[mask]]
+        labels = {name: torch.from_numpy(column[places]).to(device) for name, column in self.labels.items()}
+        return torch.from_numpy(ids).to(device), torch.from_numpy(mask.astype(np.int32)).to(device), labels

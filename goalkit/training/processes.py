@@ -1,0 +1,72 @@
+"""One process or several that train together, as Hugging Face accelerate finds them (under `torchrun`, say)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from goalkit.training.batching import Places
+
+
+@attrs.frozen
+class Processes:
+    """Which of how many processes this is, and on which device it computes."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @classmethod
+    def current(cls) -> Processes:
+        """Join the others, if there are any."""
+        from accelerate import PartialState
+
+        state = PartialState()
+        return cls(state.process_index, state.num_processes, state.device)
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files and shows progress."""
+        return self.rank == 0
+
+    def share(self, places: Places) -> Places:
+        """This process's part of the rows of a batch, perhaps none."""
+        return places[self.rank :: self.count]
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
+        """Add up gradients, in place, and the loss over all processes."""
+        if self.count == 1:
+            return loss
+        from accelerate.utils import reduce
+
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = torch.cat([loss.reshape(1), *(gradient.reshape(-1) for gradient in gradients)])
+        total = reduce(flat, reduction="sum")
+        parts = total[1:].split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+        summed: Tensor = total[0]
+        return summed
+
+    def gather(self, found: Any) -> list[Any]:
+        """What each process found, in the order of their ranks."""
+        if self.count == 1:
+            return [found]
+        from accelerate.utils import gather_object
+
+        everything: list[Any] = gather_object([found])
+        return everything
+
+    def wait(self) -> None:
+        """Go on only when all processes are here."""
+        if self.count > 1:
+            from accelerate import PartialState
+
+            PartialState().wait_for_everyone()
