@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from scipy.special import softmax
 
 from goalkit.training import calibrate, calibration_error
@@ -21,9 +22,15 @@ def test_calibration_error_of_known_cases():
 
 
 def test_calibrating_lowers_the_error_and_changes_no_label(run, splits):
-    calibration = calibrate(run.model, splits.validation)
+    model = run.model.copy()
+    for name, temperature in run.temperatures.items():  # as it was before the trainer calibrated it
+        with torch.no_grad():
+            model.heads[name].weight.mul_(temperature)
+            model.heads[name].bias.mul_(temperature)
+    calibration = calibrate(model, splits.validation)
+    assert calibration.temperatures == pytest.approx(run.temperatures, rel=1e-3)
     assert set(calibration.temperatures) == {"category", "difficulty", "completion"}
-    before, after = (model.predict_probabilities(splits.validation.texts) for model in (run.model, calibration.model))
+    before, after = (model.predict_probabilities(splits.validation.texts) for model in (model, calibration.model))
     again = calibrate(calibration.model, splits.validation)
     for task in run.model.tasks:
         truth = splits.validation.label_ids(task.name)

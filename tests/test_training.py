@@ -1,15 +1,11 @@
 import json
-from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from goalkit import Dataset, GoalModel, Splits, Trainer
 from goalkit.errors import TrainingError
 from goalkit.training import TaskScore, evaluate, ngram_baseline
-from goalkit.training.batching import epoch_batches
 from goalkit.training.evaluation import score_labels
 
 
@@ -22,7 +18,7 @@ def test_learns_goals_it_has_not_seen(run, splits):
 
 def test_chooses_the_best_epoch_and_stops_without_progress(untrained, splits):
     made = Trainer(epochs=9, learning_rate=1e-9, patience=2, precision="float32").fit(untrained, splits, progress=False)
-    best = max(made.epochs, key=lambda epoch: epoch.validation_score)
+    best = max(made.epochs, key=lambda epoch: epoch.score)
     assert made.best_epoch == best.number
     assert len(made.epochs) == made.best_epoch + 2 < 9
 
@@ -31,13 +27,13 @@ def test_weights_are_those_of_the_best_epoch(untrained, splits, monkeypatch):
     """Let the second of three epochs be the best, whatever it really was."""
     marks, seen = iter((0.5, 0.9, 0.1)), []
 
-    def judge(model, rows):
-        seen.append(model.digest())
-        return (TaskScore("category", 0.0, next(marks)),)
+    def judge(engine, rows):
+        seen.append(engine.model.digest())
+        return (TaskScore("category", 0.0, next(marks)),), 1.0
 
-    monkeypatch.setattr("goalkit.training.trainer.evaluate", judge)
+    monkeypatch.setattr("goalkit.training.engine.Engine.validate", judge)
     few = Splits(splits.validation, splits.validation, splits.test)
-    made = Trainer(epochs=3, learning_rate=1e-3).fit(untrained, few, progress=False)
+    made = Trainer(epochs=3, learning_rate=1e-3, temperature=False).fit(untrained, few, progress=False)
     assert made.best_epoch == 2
     assert made.model.digest() == seen[1] != seen[2]
 
@@ -57,19 +53,6 @@ def test_run_is_saved_with_all_that_made_it(run, tmp_path):
     assert len(record["epochs"]) == len(run.epochs)
     assert record["data_sha256"] == run.data_digest
     assert GoalModel.load(folder).digest() == run.model.digest()
-
-
-@given(st.integers(1, 200), st.integers(1, 16), st.integers(0, 3), st.integers(1, 3))
-def test_every_text_is_seen_once_an_epoch(count, size, seed, epoch):
-    batches = epoch_batches(["字" * (number % 17) for number in range(count)], size, seed=seed, epoch=epoch)
-    assert Counter(sum(batches, [])) == Counter(range(count))
-    assert max(map(len, batches)) <= size
-
-
-def test_batches_hold_texts_of_like_length():
-    texts = ["字" * (number % 50) for number in range(640)]
-    padded = sum(len(batch) * max(len(texts[place]) for place in batch) for batch in epoch_batches(texts, 16, seed=0, epoch=1))
-    assert padded < 1.2 * sum(map(len, texts))
 
 
 def test_macro_f1_weighs_labels_alike(splits):

@@ -25,7 +25,8 @@ class Processes:
         """Join the others, if there are any."""
         from accelerate import PartialState
 
-        state = PartialState()
+        # without being told, accelerate overlooks the other processes where there is no GPU
+        state = PartialState(cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()))
         return cls(state.process_index, state.num_processes, state.device)
 
     @property
