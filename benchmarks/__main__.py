@@ -8,7 +8,8 @@ from pathlib import Path
 from benchmarks import render
 from benchmarks.machine import machine
 
-NAMES = ("imports", "corpus", "demo", "personalisation", "encoders", "augmentation", "titles")
+NAMES = ("imports", "corpus", "demo", "personalisation", "encoders", "augmentation", "titles", "throughput")
+FROM_DATA = ("titles", "throughput")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -17,12 +18,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, "render"], help="default: all")
     parser.add_argument(
-        "--data", type=Path, help="folder with thucnews_titles, for the benchmark titles (see benchmarks/titles.py)"
+        "--data", type=Path, help=f"folder of public texts, for {', '.join(FROM_DATA)}; benchmarks/titles.py says which"
     )
     arguments = parser.parse_args()
     for name in arguments.names or NAMES:
-        if name == "titles" and arguments.data is None:
-            print("titles: left out, as --data does not say where they are")
+        if name in FROM_DATA and arguments.data is None:
+            print(f"{name}: left out, as --data does not say where its texts are")
         elif name != "render":
             measured = importlib.import_module(f"benchmarks.{name}").measure(arguments.data)
             text = json.dumps({**machine(), **measured}, ensure_ascii=False, indent=2)

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from benchmarks import throughput
 from benchmarks.personalisation.page import personalisation
 
 ROOT = Path(__file__).parent.parent
@@ -199,5 +200,6 @@ SECTIONS = {
     "personalisation": lambda found: personalisation(found, ROOT / "docs", _where(found)),
     "augmentation": _augmentation,
     "encoders": _encoders,
+    "throughput": lambda found: throughput.page(found, _where(found)),
     "imports": _imports,
 }

@@ -22,7 +22,7 @@ LENGTH = 48
 def measure(data: Path | None) -> dict[str, Any]:
     """Train, compress, export in two precisions, and verify on all test titles."""
     assert data is not None
-    splits = _read(data / "thucnews_titles")
+    splits = read_titles(data / "thucnews_titles")
     baseline = ngram_baseline(splits)[0].accuracy
     model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks)
     start = time.perf_counter()
@@ -57,7 +57,7 @@ def measure(data: Path | None) -> dict[str, Any]:
     return results
 
 
-def _read(folder: Path) -> Splits:
+def read_titles(folder: Path) -> Splits:
     if not folder.is_dir():
         sys.exit(f"{folder} is absent: name the folder that holds it with --data")
     names = (folder / "class.txt").read_text(encoding="utf-8").split()
