@@ -4,11 +4,14 @@ from goalkit.training.baseline import ngram_baseline
 from goalkit.training.calibration import Calibration, calibrate, calibration_error
 from goalkit.training.evaluation import TaskScore, evaluate, score
 from goalkit.training.run import Epoch, TrainingRun
+from goalkit.training.search import Search, SearchResult
 from goalkit.training.trainer import Trainer
 
 __all__ = [
     "Calibration",
     "Epoch",
+    "Search",
+    "SearchResult",
     "TaskScore",
     "Trainer",
     "TrainingRun",

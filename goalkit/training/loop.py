@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -19,7 +20,15 @@ from goalkit.training.state import TrainingState
 logger = logging.getLogger(__name__)
 
 
-def train(engine: Engine, validation: Dataset, state: TrainingState, recorder: Recorder, *, progress: bool) -> None:
+def train(
+    engine: Engine,
+    validation: Dataset,
+    state: TrainingState,
+    recorder: Recorder,
+    *,
+    on_epoch: Callable[[Epoch], None] | None,
+    progress: bool,
+) -> None:
     """Take a training from `state`, its beginning or a checkpoint, to its end."""
     trainer = engine.trainer
     first = engine.processes.first
@@ -46,6 +55,8 @@ def train(engine: Engine, validation: Dataset, state: TrainingState, recorder: R
             state.finish(epoch, engine.model)
             recorder.finished(state, epoch)
             bar.set_postfix_str(f"loss {epoch.loss:.3f}, validation {trainer.metric} {epoch.score:.3f}")
+            if on_epoch is not None:
+                on_epoch(epoch)
             logger.info("epoch %d: loss %.4f, validation %s %.4f", epoch.number, epoch.loss, trainer.metric, epoch.score)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import attrs
@@ -20,7 +20,7 @@ from goalkit.training.loop import train
 from goalkit.training.optimization import frozen
 from goalkit.training.processes import Processes
 from goalkit.training.recorder import Recorder
-from goalkit.training.run import TrainingRun
+from goalkit.training.run import Epoch, TrainingRun
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ class Trainer:
         resume: bool = False,
         checkpoint_steps: int | None = None,
         tensorboard: bool = False,
+        on_epoch: Callable[[Epoch], None] | None = None,
         progress: bool = True,
     ) -> TrainingRun:
         """Train a copy of `model` on `splits.train`, choosing the epoch by `splits.validation`.
@@ -104,6 +105,7 @@ class Trainer:
             resume: go on from the folder's checkpoint, if it has one, to the weights of an uninterrupted training.
             checkpoint_steps: write a checkpoint after so many steps, beside the one after each epoch.
             tensorboard: write event files into the folder, too.
+            on_epoch: called after each epoch; what it raises ends the training.
             progress: show a progress bar.
 
         Raises:
@@ -122,7 +124,7 @@ class Trainer:
             engine = Engine.of(self, student, splits.train, processes)
             recorder = Recorder(folder, identity, engine, checkpoint_steps=checkpoint_steps, tensorboard=tensorboard)
             with recorder.opened(resume=resume) as state:
-                train(engine, splits.validation, state, recorder, progress=progress)
+                train(engine, splits.validation, state, recorder, on_epoch=on_epoch, progress=progress)
         student.load_state_dict(state.best)
         student, temperatures = student.cpu().eval(), {}
         if self.temperature:

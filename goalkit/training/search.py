@@ -1,0 +1,295 @@
+"""Search for settings of a Trainer, by Optuna (Akiba et al., 2019, arXiv 1907.10902), in any number of processes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+import psutil
+
+from goalkit.configuration import between, to_dict
+from goalkit.datasets import Splits
+from goalkit.errors import ConfigurationError, TrainingError
+from goalkit.model import GoalModel
+from goalkit.training.run import Epoch
+from goalkit.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from optuna import Study, Trial
+
+logger = logging.getLogger(__name__)
+
+IDENTITY, SETTINGS, WORKER = "identity", "settings", "worker"
+"""What is kept in a study, besides Optuna's own, and with each trial: where it runs, as host, process and its start."""
+
+Interval = tuple[float, float]
+
+
+def _check_interval(instance: object, attribute: attrs.Attribute[Interval], interval: Interval) -> None:
+    low, high = interval
+    if not 0 <= low <= high:
+        raise ConfigurationError(f"{attribute.name} is {interval}: give the lowest and the highest value")
+
+
+@attrs.frozen
+class Found:
+    """One trial: its settings of the Trainer, the best validation score, how it ended ("complete", "pruned", "failed")."""
+
+    number: int
+    settings: dict[str, Any]
+    score: float | None
+    state: str
+
+
+@attrs.frozen
+class SearchResult:
+    """What a search found.
+
+    Args:
+        trainer: with the best settings.
+        score: theirs, on the validation rows, by the trainer's metric. As the best of many it flatters: report the test rows.
+        trials: all of them, in the order of their numbers.
+        importances: share of the differences between scores that each setting explains (fANOVA, Hutter et al., 2014); empty
+            with fewer than two complete trials.
+    """
+
+    trainer: Trainer
+    score: float
+    trials: tuple[Found, ...] = attrs.field(repr=lambda trials: f"<{len(trials)} trials>")
+    importances: dict[str, float]
+
+    def plot(self) -> Figure:
+        """Draw the importances, and the scores in the order of the trials. Needs matplotlib."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        names = list(self.importances)[::-1]
+        left.barh(names, [self.importances[name] for name in names])
+        left.set(title="importance of settings", xlabel="share of the differences explained")
+        scored = [trial for trial in self.trials if trial.score is not None]
+        for state, marker in (("complete", "o"), ("pruned", "x")):
+            chosen = [trial for trial in scored if trial.state == state]
+            right.scatter([trial.number for trial in chosen], [trial.score for trial in chosen], marker=marker, label=state)
+        right.set(title=f"validation {self.trainer.metric}", xlabel="trial")
+        right.legend(frameon=False)
+        return figure
+
+
+@attrs.frozen(kw_only=True)
+class Search:
+    """Which settings to try. The defaults suit pre-trained encoders; `Search.wide()` suits small ones from random weights.
+
+    Args:
+        trials: how many in all, whoever runs them.
+        learning_rate: lowest and highest rate of AdamW, tried evenly by magnitude.
+        sgd_learning_rate: the same for SGD.
+        batch_size: sizes to choose from.
+        dropout: lowest and highest.
+        warmup: lowest and highest share of the steps.
+        optimizers: to choose from.
+        seed: of what is tried.
+    """
+
+    trials: int = attrs.field(default=20, validator=between(1, whole=True))
+    learning_rate: Interval = attrs.field(default=(1e-5, 5e-5), validator=_check_interval)
+    sgd_learning_rate: Interval = attrs.field(default=(1e-3, 1e-1), validator=_check_interval)
+    batch_size: tuple[int, ...] = (16, 32)
+    dropout: Interval = attrs.field(default=(0.1, 0.5), validator=_check_interval)
+    warmup: Interval = attrs.field(default=(0.0, 0.2), validator=_check_interval)
+    optimizers: tuple[str, ...] = ("adamw", "sgd")
+    seed: int = attrs.field(default=0, validator=between(0, 2**32 - 1, whole=True))
+
+    @classmethod
+    def wide(cls, **settings: Any) -> Search:
+        """The wider range that small encoders need."""
+        return cls(**{"learning_rate": (1e-5, 3e-3), "batch_size": (16, 32, 64), **settings})
+
+    def run(
+        self, model: GoalModel, splits: Splits, *, study: str | Path, trainer: Trainer | None = None, progress: bool = True
+    ) -> SearchResult:
+        """Try settings until there are `trials` of them, alone or beside other processes with the same `study`.
+
+        A study that is there is gone on with. Trials of processes that died on this machine are tried again.
+
+        Args:
+            model: what each trial starts from.
+            splits: trials learn from `train` and are judged on `validation`; `test` is not looked at.
+            study: a journal file, or the URL of a database (`sqlite:///…`, `postgresql://…`) that several machines reach.
+            trainer: the settings that are not searched for.
+            progress: show each trial's progress bar.
+
+        Raises:
+            TrainingError: the study is of another search, model or data, cannot be read, or no trial was completed.
+        """
+        trainer = trainer or Trainer()
+        identity = {
+            "search": {key: value for key, value in to_dict(self).items() if key != "trials"},
+            "trainer": to_dict(trainer),
+            "model_sha256": model.digest(),
+            "data_sha256": splits.train.digest(),
+        }
+        found, lock = _open(str(study), json.loads(json.dumps(identity)))
+        for trial in self._trials(found, lock):
+            self._try(found, trial, trainer, model, splits, progress)
+        return _result(found, trainer)
+
+    def _trials(self, study: Study, lock: AbstractContextManager[Any]) -> Iterator[Trial]:
+        """Trials to run, as long as fewer than wanted have been begun by anybody."""
+        from optuna.samplers import TPESampler
+        from optuna.trial import TrialState
+
+        begun = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+        while True:
+            with lock:
+                _give_up_dead(study)
+                if len(study.get_trials(deepcopy=False, states=begun)) >= self.trials:
+                    return
+                trial = study.ask()
+                trial.set_user_attr(WORKER, [socket.gethostname(), os.getpid(), psutil.Process().create_time()])
+            seed = np.random.SeedSequence([self.seed, trial.number]).generate_state(1)[0]
+            study.sampler = TPESampler(seed=int(seed), n_startup_trials=5)
+            yield trial
+
+    def _suggest(self, trial: Trial) -> dict[str, Any]:
+        optimizer = trial.suggest_categorical("optimizer", self.optimizers)
+        rate, interval = ("learning_rate", self.learning_rate) if optimizer == "adamw" else ("sgd_rate", self.sgd_learning_rate)
+        return {
+            "optimizer": optimizer,
+            "learning_rate": trial.suggest_float(rate, *interval, log=True),
+            "batch_size": trial.suggest_categorical("batch_size", self.batch_size),
+            "dropout": trial.suggest_float("dropout", *self.dropout),
+            "warmup": trial.suggest_float("warmup", *self.warmup),
+        }
+
+    def _try(self, study: Study, trial: Trial, trainer: Trainer, model: GoalModel, splits: Splits, progress: bool) -> None:
+        from optuna.trial import TrialState
+
+        best = -np.inf
+
+        def judge(epoch: Epoch) -> None:
+            nonlocal best
+            best = max(best, epoch.score)
+            trial.report(best, epoch.number)
+            if trial.should_prune():
+                raise _PrunedError
+
+        settings = self._suggest(trial)
+        trial.set_user_attr(SETTINGS, settings)
+        try:
+            attrs.evolve(trainer, temperature=False, **settings).fit(model, splits, on_epoch=judge, progress=progress)
+        except _PrunedError:
+            study.tell(trial, state=TrialState.PRUNED)
+        except TrainingError as fault:  # ran to infinity: as bad as a trial can be
+            logger.warning("trial %d: %s", trial.number, fault)
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, best)
+        logger.info("trial %d: %s, score %.4f", trial.number, settings, best)
+
+
+class _PrunedError(Exception):
+    """Ends a training that is not worth finishing."""
+
+
+def _open(study: str, identity: dict[str, Any]) -> tuple[Study, AbstractContextManager[Any]]:
+    """The study, made if it is not there, and a lock under which only one process at a time begins a trial.
+
+    Processes that share a database have no such lock: two that begin at once may begin one trial too many.
+    """
+    try:
+        import optuna
+    except ImportError as fault:
+        raise TrainingError("a search needs the package optuna: pip install goalkit[train]") from fault
+    from filelock import FileLock
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    database = "://" in study
+    if not database:
+        Path(study).parent.mkdir(parents=True, exist_ok=True)
+    lock = nullcontext() if database else FileLock(f"{study}.begin.lock")
+    with lock:
+        try:
+            found = optuna.create_study(
+                storage=RDBStorage(study) if database else JournalStorage(JournalFileBackend(study)),
+                study_name="goalkit",
+                direction="maximize",
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+                load_if_exists=True,
+            )
+        except Exception as fault:  # storages raise whatever they stumble over
+            reason = str(fault).strip().split("\n")[0]
+            raise TrainingError(
+                f"{study} cannot be used as a study ({reason}): name the journal file of an earlier search, a new "
+                "file, or the URL of a database"
+            ) from fault
+        if IDENTITY not in found.user_attrs:
+            found.set_user_attr(IDENTITY, identity)
+    for key, value in identity.items():
+        if found.user_attrs[IDENTITY].get(key) != value:
+            raise TrainingError(
+                f"{study} is the study of another {key.removesuffix('_sha256')}: search with the same, or name a new study"
+            )
+    return found, lock
+
+
+def _give_up_dead(study: Study) -> None:
+    """Fail the trials whose process on this machine is gone, and let their settings be tried again."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        host, process, start = trial.user_attrs.get(WORKER, (None, 0, 0.0))
+        if host == socket.gethostname() and not _alive(process, start):
+            study.tell(trial.number, state=TrialState.FAIL)
+            study.enqueue_trial(trial.params)
+
+
+def _alive(process: int, start: float) -> bool:
+    try:
+        return bool(abs(psutil.Process(process).create_time() - start) < 1)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _result(study: Study, trainer: Trainer) -> SearchResult:
+    from optuna.importance import get_param_importances
+    from optuna.trial import TrialState
+
+    names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+    trials = study.get_trials(deepcopy=False)
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    if not complete:
+        raise TrainingError("no trial was completed: look at the warnings above, and lower the learning rates to try")
+    importances = {}
+    if len({trial.value for trial in complete}) > 1:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Some regimes for parameter")  # few trials: told by their number
+            importances = {name: float(share) for name, share in get_param_importances(study).items()}
+    best = study.best_trial
+    return SearchResult(
+        trainer=attrs.evolve(trainer, **best.user_attrs[SETTINGS]),
+        score=float(best.value or 0.0),
+        trials=tuple(
+            Found(
+                trial.number,
+                trial.user_attrs.get(SETTINGS, {}),
+                max(trial.intermediate_values.values(), default=None),
+                names[trial.state],
+            )
+            for trial in trials
+            if trial.state in names
+        ),
+        importances=importances,
+    )
