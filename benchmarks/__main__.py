@@ -8,7 +8,18 @@ from pathlib import Path
 from benchmarks import render
 from benchmarks.machine import machine
 
-NAMES = ("imports", "corpus", "demo", "personalisation", "encoders", "augmentation", "titles", "throughput")
+NAMES = (
+    "imports",
+    "corpus",
+    "demo",
+    "personalisation",
+    "encoders",
+    "bottleneck",
+    "reproducibility",
+    "augmentation",
+    "titles",
+    "throughput",
+)
 FROM_DATA = ("titles", "throughput")
 RESULTS = Path(__file__).parent / "results"
 

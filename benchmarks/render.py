@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from benchmarks import throughput
+from benchmarks import bottleneck, reproducibility, throughput
 from benchmarks.personalisation.page import personalisation
 
 ROOT = Path(__file__).parent.parent
@@ -200,6 +200,8 @@ SECTIONS = {
     "personalisation": lambda found: personalisation(found, ROOT / "docs", _where(found)),
     "augmentation": _augmentation,
     "encoders": _encoders,
+    "bottleneck": lambda found: bottleneck.page(found, _where(found)),
+    "reproducibility": lambda found: reproducibility.page(found, _where(found)),
     "throughput": lambda found: throughput.page(found, _where(found)),
     "imports": _imports,
 }

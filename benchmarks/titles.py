@@ -58,6 +58,7 @@ def measure(data: Path | None) -> dict[str, Any]:
 
 
 def read_titles(folder: Path) -> Splits:
+    """The titles as they are split in the folder."""
     if not folder.is_dir():
         sys.exit(f"{folder} is absent: name the folder that holds it with --data")
     names = (folder / "class.txt").read_text(encoding="utf-8").split()

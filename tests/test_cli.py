@@ -1,3 +1,4 @@
+import csv
 import json
 import shutil
 import subprocess
@@ -91,6 +92,36 @@ def test_train_export_verify(tmp_path, splits):
     page = call("verify", tmp_path / "bundle", *source, "--reference", tmp_path / "model")
     assert page.exit_code in (0, 3), page.output
     assert "against its answers in golden.json" in " ".join(page.output.split())
+
+
+def test_train_resumes_evaluates_and_searches(tmp_path, splits):
+    goals = splits.validation.take(range(120))
+    source = tmp_path / "goals.csv"
+    with source.open("w", encoding="utf-8", newline="") as handle:
+        csv.writer(handle).writerows([("text", "category"), *zip(goals.texts, goals.labels["category"], strict=True)])
+    (tmp_path / "trainer.json").write_text('{"epochs": 1, "schedule": "cosine", "learning_rate": 0.001}')
+    arguments = ("--data", source, "--label", "category", "--settings", tmp_path / "trainer.json")
+    trained = call("train", *arguments, "--dropout", 0, "--output", tmp_path / "model")
+    assert trained.exit_code == 0, trained.output
+    record = json.loads((tmp_path / "model" / "training.json").read_bytes())["trainer"]
+    assert (record["epochs"], record["schedule"], record["dropout"]) == (1, "cosine", 0)
+    assert (tmp_path / "model-run" / "log.jsonl").exists()
+    resumed = call("train", *arguments, "--dropout", 0, "--output", tmp_path / "model", "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    evaluated = call("evaluate", tmp_path / "model", "--data", source, "--output", tmp_path / "report.json")
+    assert evaluated.exit_code == 0, evaluated.output
+    assert "95 % interval" in evaluated.output
+    assert json.loads((tmp_path / "report.json").read_bytes())["tasks"][0]["task"] == "category"
+    study, found = tmp_path / "study.journal", tmp_path / "found.json"
+    searched = call("search", *arguments, "--trials", 1, "--study", study, "--output", found)
+    assert searched.exit_code == 0, searched.output
+    assert json.loads(found.read_bytes())["schedule"] == "cosine"
+
+
+def test_settings_that_are_unknown_are_told_with_the_valid_ones(tmp_path):
+    (tmp_path / "trainer.json").write_text('{"epoch": 1}')
+    page = call("train", "--settings", tmp_path / "trainer.json", "--output", tmp_path / "model")
+    assert "unknown key epoch in Trainer; valid keys are epochs, learning_rate" in str(page.exception)
 
 
 def test_verify_of_other_tasks_asks_for_the_file(exported, tmp_path):

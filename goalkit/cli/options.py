@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from goalkit.datasets import Dataset, Splits
+    from goalkit.training import Trainer
 
 MODEL = Path("build", "model")
 BUNDLE = Path("build", "GoalAnalyzer")
@@ -33,6 +34,55 @@ DATA_OPTIONS = (
     *COLUMN_OPTIONS,
     click.option("--seed", type=SEED, default=0, show_default=True, help="Of the split, and of all that is random."),
 )
+
+
+MODEL_OPTIONS = (
+    click.option("--backbone", default="tiny-bert", show_default=True, help="See `goalkit backbones`."),
+    click.option("--checkpoint", help="Folder or hub name of pre-trained weights."),
+    click.option("--own-vocabulary", is_flag=True, help="Build the vocabulary from the training texts."),
+)
+TRAINER_OPTIONS = (
+    click.option(
+        "--settings",
+        type=click.Path(path_type=Path),
+        help="JSON file with a Trainer's settings, as `goalkit search` writes.",
+    ),
+    click.option("--epochs", type=click.IntRange(1), help="The most passes over the training rows.  [default: 10]"),
+    click.option("--learning-rate", type=float, help="2e-5 to 1e-4 suits pre-trained weights.  [default: 5e-4]"),
+    click.option("--batch-size", type=click.IntRange(1), help="Rows a batch.  [default: 16]"),
+    click.option("--optimizer", type=click.Choice(["adamw", "sgd"])),
+    click.option("--schedule", type=click.Choice(["linear", "cosine", "constant"])),
+    click.option("--dropout", type=click.FloatRange(0, 0.9)),
+    click.option("--class-weights", type=click.Choice(["none", "balanced"])),
+    click.option("--metric", type=click.Choice(["macro_f1", "accuracy", "loss"]), help="By which epochs are compared."),
+)
+
+
+def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what model to start from."""
+    return _with_options(function, MODEL_OPTIONS)
+
+
+def trainer_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how to train; `read_trainer` takes them."""
+    return _with_options(function, TRAINER_OPTIONS)
+
+
+def read_trainer(settings: Path | None, seed: int, options: Mapping[str, Any]) -> Trainer:
+    """The Trainer of a settings file, or one that suits small models, changed by the options that were given."""
+    import attrs
+
+    from goalkit.configuration import from_dict, read_json
+    from goalkit.errors import ConfigurationError
+    from goalkit.training import Trainer
+
+    trainer = Trainer(epochs=10, learning_rate=5e-4)
+    if settings is not None:
+        found = read_json(settings, error=ConfigurationError)
+        if not isinstance(found, dict):
+            raise ConfigurationError(f'{settings} holds no settings: give a JSON object such as {{"epochs": 5}}')
+        trainer = from_dict(Trainer, found.get("trainer", found), source=str(settings))
+    return attrs.evolve(trainer, seed=seed, **{name: value for name, value in options.items() if value is not None})
 
 
 def data_options(function: Callable[..., Any]) -> Callable[..., Any]:

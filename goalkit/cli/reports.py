@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from goalkit.cli.tables import console, megabytes, percent, table
 from goalkit.datasets import QualityReport
 from goalkit.export.verification import VerificationReport
-from goalkit.training import TaskScore
+from goalkit.training import EvaluationReport, Profile, SearchResult, TaskScore, TrainingRun
 
 
 def show_scores(title: str, scores: tuple[TaskScore, ...]) -> None:
@@ -15,6 +17,91 @@ def show_scores(title: str, scores: tuple[TaskScore, ...]) -> None:
         ["task", "accuracy", "macro-F1"],
         [(each.task, percent(each.accuracy), percent(each.macro_f1)) for each in scores],
     )
+
+
+def show_epochs(run: TrainingRun) -> None:
+    """Print what each epoch gave."""
+    tasks = [each.task for each in run.epochs[0].validation]
+    rows = [
+        (
+            f"{epoch.number}{' *' if epoch.number == run.best_epoch else ''}",
+            f"{epoch.loss:.3f}",
+            f"{epoch.validation_loss:.3f}",
+            *(percent(each.macro_f1) for each in epoch.validation),
+            f"{epoch.seconds:.1f}",
+        )
+        for epoch in run.epochs
+    ]
+    table("Epochs (* the best)", ["epoch", "loss", "validation loss", *(f"{task} macro-F1" for task in tasks), "seconds"], rows)
+
+
+def show_search(found: SearchResult) -> None:
+    """Print the best trials of a search, and which settings mattered."""
+    ranked = sorted((each for each in found.trials if each.score is not None), key=lambda each: -(each.score or 0.0))
+    rows = [
+        (
+            str(each.number),
+            "–" if each.score is None else f"{each.score:.4f}",
+            each.state,
+            ", ".join(
+                f"{name} {value:.3g}" if isinstance(value, float) else f"{value}" for name, value in each.settings.items()
+            ),
+        )
+        for each in ranked[:10]
+    ]
+    table(f"Best of {len(found.trials)} trials", ["trial", "score", "ended", "settings"], rows, figures=False)
+    for name, share in found.importances.items():
+        console.print(f"  {name} explains {share:.0%} of the differences", style="dim")
+
+
+def show_evaluation(report: EvaluationReport) -> None:
+    """Print, a task after the other, scores with intervals, each label, the confusion matrix and confident mistakes."""
+    for each in report.tasks:
+        measures = [("accuracy", each.accuracy), ("macro-F1", each.macro_f1)]
+        table(
+            f"{each.task}: {report.rows:,} texts",
+            ["", "value", "95 % interval"],
+            [(name, percent(one.value), f"{percent(one.low)} to {percent(one.high)}") for name, one in measures]
+            + [("calibration error", percent(each.calibration_error), "")],
+        )
+        names = [score.label for score in each.labels]
+        table(
+            f"{each.task}: right label (row), predicted label (column)",
+            ["", *names, "precision", "recall", "F1"],
+            [
+                (score.label, *map(str, counts), percent(score.precision), percent(score.recall), percent(score.f1))
+                for score, counts in zip(each.labels, each.confusion, strict=True)
+            ],
+        )
+        for mistake in each.mistakes:
+            console.print(
+                f"  {percent(mistake.probability)} {mistake.predicted}, but {mistake.label}: {mistake.text}", style="dim"
+            )
+    console.print(
+        f"\n{report.parameters / 1e6:.1f} M weights, {megabytes(report.model_bytes)}, "
+        f"{report.tokens_per_second:,.0f} tokens a second here"
+    )
+
+
+def show_profiles(profiles: Mapping[str, Profile]) -> None:
+    """Print where the time goes, of one model or of several side by side, and each one's bottleneck."""
+    first = next(iter(profiles.values()))
+    for title, field in (("part", "parts"), ("kind of layer", "kinds"), ("operation", "operations")):
+        columns = [{share.name: share for share in getattr(each, field)} for each in profiles.values()]
+        rows = []
+        for name in dict.fromkeys(name for column in columns for name in column):
+            cells = [
+                f"{column[name].milliseconds:.2f} ms  {column[name].share:4.0%}" if name in column else "–"
+                for column in columns
+            ]
+            rows.append((name, *cells))
+        table(f"{first.texts} texts, {first.tokens} tokens", [title, *profiles], rows)
+    for name, each in profiles.items():
+        console.print(
+            f"{name}: {each.milliseconds:.2f} ms a batch, {each.tokens_per_second:,.0f} tokens a second"
+            + ("" if each is first else f", {first.milliseconds / each.milliseconds:.2f} times as fast")
+        )
+        console.print(f"  {each.bottleneck}", style="bold")
 
 
 def show_verification(report: VerificationReport) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from goalkit.cli.options import MODEL, data_options, load_splits
+from goalkit.cli.options import MODEL, data_options, load_splits, model_options, read_trainer, trainer_options
 
 
 @click.command(
@@ -14,18 +15,19 @@ from goalkit.cli.options import MODEL, data_options, load_splits
     epilog="""\b
 Examples:
   goalkit train
+  goalkit train --resume
   goalkit train --data goals.csv --label category --label difficulty
   goalkit train --data titles.csv --text title --label topic --epochs 5 --output build/topics
-  goalkit train --backbone bert-base-chinese --checkpoint ./bert-base-chinese --learning-rate 2e-5""",
+  goalkit train --backbone bert-base-chinese --checkpoint ./bert-base-chinese --learning-rate 2e-5
+  torchrun --nproc-per-node 2 -m goalkit.cli train""",
 )
 @data_options
-@click.option("--backbone", default="tiny-bert", show_default=True, help="See `goalkit backbones`.")
-@click.option("--checkpoint", help="Folder or hub name of pre-trained weights.")
-@click.option("--own-vocabulary", is_flag=True, help="Build the vocabulary from the training texts.")
-@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="The most passes over the training rows.")
-@click.option("--learning-rate", default=5e-4, show_default=True, help="2e-5 to 1e-4 suits pre-trained weights.")
-@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
+@model_options
+@trainer_options
 @click.option("--output", type=click.Path(path_type=Path), default=MODEL, show_default=True, help="Folder for the model.")
+@click.option("--run", type=click.Path(path_type=Path), help="Folder for log and checkpoint.  [default: beside the model]")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
+@click.option("--tensorboard", is_flag=True, help="Write TensorBoard's event files, too.")
 def command(
     data: Path | None,
     text: str,
@@ -36,26 +38,35 @@ def command(
     backbone: str,
     checkpoint: str | None,
     own_vocabulary: bool,
-    epochs: int,
-    learning_rate: float,
-    batch_size: int,
+    settings: Path | None,
     output: Path,
+    run: Path | None,
+    resume: bool,
+    tensorboard: bool,
+    **options: Any,
 ) -> None:
     """Train a model on labelled texts, 70 % to learn from, 15 % to choose the epoch, 15 % to report on."""
-    from goalkit.cli.reports import show_scores
+    from goalkit.cli.reports import show_epochs, show_scores
     from goalkit.cli.tables import console
     from goalkit.model import GoalModel
     from goalkit.storage import MODEL as MODEL_FOLDER
     from goalkit.storage import check_replaceable
-    from goalkit.training import Trainer, evaluate
+    from goalkit.training import evaluate
+    from goalkit.training.processes import Processes
 
-    check_replaceable(output, MODEL_FOLDER)
+    first = Processes.current().first
+    if first:
+        check_replaceable(output, MODEL_FOLDER)
+    trainer = read_trainer(settings, seed, options)
     splits = load_splits(data, text, labels, encoding, rejects, seed)
     texts = splits.train.texts if own_vocabulary else None
     tasks = splits.train.tasks
     model = GoalModel.from_backbone(backbone, tasks=tasks, vocabulary_from=texts, checkpoint=checkpoint, seed=seed)
-    trainer = Trainer(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, seed=seed)
-    run = trainer.fit(model, splits)
-    folder = run.save(output)
-    show_scores(f"{len(splits.test)} test texts, epoch {run.best_epoch} of {len(run.epochs)}", evaluate(run.model, splits.test))
-    console.print(f"model: {folder}\nnext:  goalkit export {folder}")
+    folder = run or output.with_name(f"{output.name}-run")
+    finished = trainer.fit(model, splits, folder=folder, resume=resume, tensorboard=tensorboard)
+    if not first:
+        return
+    finished.save(output)
+    show_epochs(finished)
+    show_scores(f"{len(splits.test)} test texts, epoch {finished.best_epoch}", evaluate(finished.model, splits.test))
+    console.print(f"model: {output}\nlog:   {folder / 'log.jsonl'}\nnext:  goalkit export {output}")

@@ -1,0 +1,5 @@
+"""`python -m goalkit.cli`, for `torchrun -m`."""
+
+from goalkit.cli import main
+
+main()
