@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from goalkit import GOAL_TASKS, GoalModel, Splits, Trainer
-from goalkit.backbones import find_backbone, installed_backbones
+from goalkit.backbones import default_vocabulary, find_backbone, installed_backbones
 from goalkit.errors import BackboneError, ConfigurationError, ModelError
 
 TINY = {"num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
@@ -123,3 +123,15 @@ def test_damaged_checkpoint_is_told(tiny_checkpoint):
 def test_impossible_setting_is_told():
     with pytest.raises(ConfigurationError, match="backbone 'tiny-bert' cannot be built with .*correct the setting"):
         GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, encoder={"hidden_size": 63})
+
+
+def test_the_shipped_vocabulary_knows_common_characters_in_both_scripts():
+    """Level 1 of GB 2312, the 3,755 most used, and the traditional forms that OpenCC has for them."""
+    opencc = pytest.importorskip("opencc")
+    rows = [bytes([row, column]).decode("gb2312", "ignore") for row in range(0xB0, 0xD8) for column in range(0xA1, 0xFF)]
+    common = {character for character in rows if character}
+    traditional = {character for character in map(opencc.OpenCC("s2t").convert, common) if len(character) == 1}
+    known = set(default_vocabulary())
+    assert len(common) == 3755
+    assert common | traditional <= known
+    assert len(known) % 32 == 0
