@@ -113,8 +113,8 @@ def page(found: dict[str, Any], where: str) -> str:
         [
             "## Reproducibility of training",
             "",
-            f"tiny-bert in full size from random weights, {found['rows']:,} goals, {found['steps']} steps; accuracy is the mean "
-            "of the three tasks on the test goals.",
+            f"tiny-bert in full size from random weights, {found['rows']:,} goals, {found['steps']} steps; accuracy is the mean of "
+            "the three tasks on the test goals.",
             "",
             "| what | found |",
             "|---|---|",
