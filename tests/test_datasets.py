@@ -105,6 +105,8 @@ def test_minhash_proposes_the_pairs_that_comparing_all_finds(monkeypatch):
     proposed = set(map(tuple, near_duplicate_pairs(masks).tolist()))
     assert proposed <= set(map(tuple, exact.tolist()))
     assert len(proposed) >= 0.99 * len(exact)
+    mixed = random_.sample(near, len(near))
+    assert dict(zip(mixed, duplicate_groups(mixed), strict=True)) == dict(zip(near, duplicate_groups(near), strict=True))
 
 
 def test_corpus_is_varied_and_fully_labelled():

@@ -47,7 +47,7 @@ def split(dataset: Dataset, *, train: float, validation: float, test: float, see
     shares = dict(zip(SIDES, (train, validation, test), strict=True))
     if min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-6:
         raise ConfigurationError(f"the shares {shares} must be positive and sum to 1, such as 0.70, 0.15 and 0.15")
-    hashes = _hashes(seed, dataset.table[TEXT])
+    ranks = _ranks(dataset, seed)
     combinations, strata = _strata(dataset)
     sizes: list[int] = np.bincount(strata[combinations].ravel()).tolist()
     strata_of: list[list[int]] = strata.tolist()
@@ -60,7 +60,7 @@ def split(dataset: Dataset, *, train: float, validation: float, test: float, see
         return sum(1 - here[stratum] / full[stratum] for row in rows for stratum in strata_of[combinations[row]])
 
     chosen: dict[str, list[int]] = {side: [] for side in SIDES}
-    for rows in _families_by_size(dataset, hashes):
+    for rows in _families_by_size(dataset, ranks):
         side = max(SIDES, key=lambda name: room(rows, name))
         chosen[side].extend(rows)
         for row in rows:
@@ -69,7 +69,7 @@ def split(dataset: Dataset, *, train: float, validation: float, test: float, see
     if not all(chosen.values()):
         raise DatasetError(f"{len(dataset)} rows are too few for three parts: add rows, or change the shares")
     parts = {side: np.array(rows, np.int64) for side, rows in chosen.items()}
-    return Splits(**{side: dataset.take(rows[np.argsort(hashes[rows], kind="stable")]) for side, rows in parts.items()})
+    return Splits(**{side: dataset.take(rows[np.argsort(ranks[rows])]) for side, rows in parts.items()})
 
 
 def _strata(dataset: Dataset) -> tuple[list[int], npt.NDArray[np.int64]]:
@@ -99,21 +99,23 @@ def families(texts: pa.ChunkedArray, parents: pa.ChunkedArray) -> npt.NDArray[np
     return together
 
 
-def _families_by_size(dataset: Dataset, hashes: npt.NDArray[np.uint64]) -> Iterator[list[int]]:
-    """The rows of each family, the largest first, in an order that does not depend on that of the rows."""
+def _families_by_size(dataset: Dataset, ranks: npt.NDArray[np.int64]) -> Iterator[list[int]]:
+    """The rows of each family, the largest first, else by the rank of its first text; rows by their rank."""
     family = np.unique(families(dataset.table[TEXT], dataset.table[PARENT]), return_inverse=True)[1]
     alphabetic = pc.sort_indices(dataset.table[TEXT]).to_numpy()
     leads = alphabetic[np.unique(family[alphabetic], return_index=True)[1]]  # of each family the row of its first text
     starts = np.concatenate([[0], np.cumsum(np.bincount(family))])
-    members = np.argsort(family, kind="stable")
-    for number in np.lexsort((hashes[leads], starts[:-1] - starts[1:])).tolist():
+    members = np.lexsort((ranks, family))
+    for number in np.lexsort((ranks[leads], starts[:-1] - starts[1:])).tolist():
         yield members[starts[number] : starts[number + 1]].tolist()
 
 
-def _hashes(seed: int, texts: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
-    """The first eight bytes of the SHA-256 of the seed and each of N texts, as a number, uint64 [N]."""
-    heads = bytearray()
+def _ranks(dataset: Dataset, seed: int) -> npt.NDArray[np.int64]:
+    """The places of N rows in the order of the SHA-256 of the seed and their text, and of their labels, int64 [N]."""
+    heads, texts = bytearray(), dataset.table[TEXT]
     for start in range(0, len(texts), BATCH):
         for text in texts[start : start + BATCH].to_pylist():
             heads += hashlib.sha256(f"{seed}\t{text}".encode()).digest()[:8]
-    return np.frombuffer(heads, ">u8").astype(np.uint64)
+    ranks: npt.NDArray[np.int64] = np.empty(len(dataset), np.int64)
+    ranks[np.lexsort((dataset.combination_ids(), np.frombuffer(heads, ">u8")))] = np.arange(len(dataset))
+    return ranks
