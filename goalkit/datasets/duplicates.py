@@ -40,15 +40,21 @@ def masked(text: str) -> str:
 
 def duplicate_groups(texts: Sequence[str] | pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """Which of N texts belong together, int64 [N]: near-duplicates, and theirs in turn, have the same number."""
+    masks, places = _sorted_masks(texts)
+    return linked(near_duplicate_pairs(masks), len(masks))[places]
+
+
+def _sorted_masks(texts: Sequence[str] | pa.ChunkedArray) -> tuple[pa.StringArray, npt.NDArray[np.int64]]:
+    """The different masked texts in their order, and the place of each of N texts among them, int64 [N]."""
     batches = []
     for start in range(0, len(texts), BATCH):
         batch = texts[start : start + BATCH]
         batches.append(pa.array(map(masked, batch.to_pylist() if isinstance(batch, pa.ChunkedArray) else batch), pa.string()))
     encoded = pa.chunked_array(batches, pa.string()).dictionary_encode().combine_chunks()
     order = pc.sort_indices(encoded.dictionary)
-    groups: npt.NDArray[np.int64] = np.empty(len(order), np.int64)
-    groups[order.to_numpy()] = linked(near_duplicate_pairs(encoded.dictionary.take(order)), len(order))
-    return groups[encoded.indices.to_numpy()]  # type: ignore[no-any-return]
+    places: npt.NDArray[np.int64] = np.empty(len(order), np.int64)
+    places[order.to_numpy()] = np.arange(len(order))
+    return encoded.dictionary.take(order), places[encoded.indices.to_numpy()]
 
 
 def linked(pairs: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
