@@ -32,7 +32,12 @@ def measure(data: Path | None, *, sizes: Sequence[int] = SIZES, seeds: Sequence[
             train = splits.train.take(range(size))
             runs.append(_run("none", seed, size, 0.0, train, splits))
             for kind, build in KINDS.items():
-                grown = {strength: augment(train, [build(strength)], copies=COPIES, seed=seed) for strength in STRENGTHS}
+                grown = {
+                    strength: augment(
+                        train, [build(strength)], copies=COPIES, seed=seed, apart_from=[splits.validation, splits.test]
+                    )
+                    for strength in STRENGTHS
+                }
                 strength = max(STRENGTHS, key=lambda each: _mean(_scores(grown[each], splits.validation)))
                 runs.append(_run(kind, seed, size, strength, grown[strength], splits))
     return {

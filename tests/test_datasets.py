@@ -1,7 +1,9 @@
 import itertools
 import random
 from collections import Counter
+from functools import partial
 
+import attrs
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -174,24 +176,26 @@ def test_split_leaks_no_near_duplicate_and_ignores_row_order(texts: list[str], s
         assert not any(near_duplicates(text, twin) for text in one for twin in other)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     texts=goals,
     seed=st.integers(0, 5),
     kinds=st.sets(st.sampled_from((Deletion, Numbers, Swap, Synonyms, Typos)), min_size=1),
     twin=st.sampled_from(("{}！", "{}呀", "第5天，{}", "第12天，{}")),
+    later=st.booleans(),
 )
 def test_no_text_near_duplicate_or_descendant_is_shared_by_two_sides(
-    texts: list[str], seed: int, kinds: set[type[Augmentation]], twin: str
+    texts: list[str], seed: int, kinds: set[type[Augmentation]], twin: str, later: bool
 ):
-    """Goals, some with a twin, and what augmentation derives from all of them."""
+    """Goals, some with a twin, and what augmentation derives from all of them, or from the training part after the split."""
     texts = list(dict.fromkeys([*texts, *map(twin.format, texts[::4])]))
     rows = Dataset.from_columns(texts, {"kind": ["ab"[len(text) % 2] for text in texts]}, tasks=[Task("kind", ("a", "b"))])
-    grown = augment(rows, [kind(strength=0.5) for kind in sorted(kinds, key=str)], copies=2, seed=seed)
-    assert len(grown) > len(rows)
-    parts = grown.split(seed=seed)
+    grow = partial(augment, augmentations=[kind(strength=0.5) for kind in sorted(kinds, key=str)], copies=2, seed=seed)
+    parts = rows.split(seed=seed) if later else grow(rows).split(seed=seed)
+    if later:
+        parts = attrs.evolve(parts, train=grow(parts.train, apart_from=[parts.validation, parts.test]))
     sides = [side.table.select(["text", "parent"]).to_pylist() for side in (parts.train, parts.validation, parts.test)]
-    assert sum(map(len, sides)) == len(grown)
+    assert sum(map(len, sides)) > len(rows)
     for one, other in itertools.combinations(sides, 2):
         lines = [{row["parent"] or row["text"] for row in side} for side in (one, other)]
         assert not lines[0] & lines[1]
