@@ -14,6 +14,7 @@ NAMES = (
     "demo",
     "personalisation",
     "encoders",
+    "scale",
     "bottleneck",
     "reproducibility",
     "augmentation",
@@ -29,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, "render"], help="default: all")
     parser.add_argument(
-        "--data", type=Path, help=f"folder of public texts, for {', '.join(FROM_DATA)}; benchmarks/titles.py says which"
+        "--data", type=Path, help=f"folder of public texts, for {', '.join(FROM_DATA)}, scale; benchmarks/titles.py says which"
     )
     arguments = parser.parse_args()
     for name in arguments.names or NAMES:

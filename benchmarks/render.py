@@ -2,10 +2,9 @@
 
 import json
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
-from benchmarks import bottleneck, reproducibility, throughput
+from benchmarks import augmentation, bottleneck, reproducibility, scale, throughput
 from benchmarks.personalisation.page import personalisation
 
 ROOT = Path(__file__).parent.parent
@@ -138,58 +137,6 @@ def _encoders(found: dict[str, Any]) -> str:
     )
 
 
-def _augmentation(found: dict[str, Any]) -> str:
-    scores = {(run["kind"], run["size"], run["seed"]): run["macro_f1"] for run in found["runs"]}
-    kinds, sizes, seeds = list(dict.fromkeys(run["kind"] for run in found["runs"])), found["sizes"], found["seeds"]
-    tasks = list(found["runs"][0]["macro_f1"])
-
-    def spread(kind: str, size: int, chosen: list[str]) -> tuple[float, float]:
-        """Mean and standard deviation over the seeds, in points: of macro-F1 without augmentation, else of what is gained."""
-        values = [
-            100
-            * mean(scores[kind, size, seed][task] - (kind != "none" and scores["none", size, seed][task]) for task in chosen)
-            for seed in seeds
-        ]
-        return mean(values), stdev(values)
-
-    lines = [
-        "| augmentation | task | " + " | ".join(f"{size:,} goals" for size in sizes) + " |",
-        "|---|---|" + "---|" * len(sizes),
-    ]
-    for kind in kinds:
-        for name, chosen in [*((task, [task]) for task in tasks), ("**mean**", tasks)]:
-            cells = [spread(kind, size, chosen) for size in sizes]
-            style = "{:.1f} ± {:.1f}" if kind == "none" else "{:+.1f} ± {:.1f}"
-            lines.append(f"| {kind} | {name} | " + " | ".join(style.format(*cell) for cell in cells) + " |")
-    gains = {(kind, size): spread(kind, size, tasks) for kind in kinds if kind != "none" for size in sizes}
-    helped = [f"{kind} at {size:,} (+{gain:.1f})" for (kind, size), (gain, by) in gains.items() if gain > by]
-    harmed = [f"{kind} at {size:,} ({gain:.1f})" for (kind, size), (gain, by) in gains.items() if gain < -by]
-    idle = [kind for kind in kinds if kind != "none" and not any(gains[kind, size][0] > gains[kind, size][1] for size in sizes)]
-    return "\n".join(
-        [
-            "## Augmentation",
-            "",
-            "Does it help a small training set? Macro-F1, in points, of character n-grams with a linear SVM, fitted on some "
-            f"goals and on up to {found['copies']} variants of each: without augmentation the score, else what is gained. Mean "
-            f"and standard deviation over {len(seeds)} seeds, each with its own split. For each seed the strength, "
-            f"of {', '.join(map(str, found['strengths']))}, is chosen on about {found['validation']:,} validation goals, "
-            f"and about {found['test']:,} test goals are scored once.",
-            "",
-            *lines,
-            "",
-            f"On the mean of the tasks, more is gained than the spread over seeds by: {'; '.join(helped) or 'none'}. "
-            f"More is lost by: {'; '.join(harmed) or 'none'}. At no size gain more: {', '.join(idle) or 'none'}. "
-            "That is a rough yardstick, not a test of significance: the splits of the seeds share goals. "
-            "The goals are written by a language model, not collected from people. The model is n-grams and not a "
-            "transformer, which may gain more or less. Back-translation and filling by a masked language model are not "
-            "measured, for want of published models.",
-            "",
-            _where(found),
-            "",
-        ]
-    )
-
-
 def _where(found: dict[str, Any]) -> str:
     return f"Measured on {found['date']}, {found['machine']}."
 
@@ -198,7 +145,8 @@ SECTIONS = {
     "demo": _demo,
     "titles": _titles,
     "personalisation": lambda found: personalisation(found, ROOT / "docs", _where(found)),
-    "augmentation": _augmentation,
+    "augmentation": lambda found: augmentation.page(found, _where(found)),
+    "scale": lambda found: scale.page(found, ROOT / "docs", _where(found)),
     "encoders": _encoders,
     "bottleneck": lambda found: bottleneck.page(found, _where(found)),
     "reproducibility": lambda found: reproducibility.page(found, _where(found)),

@@ -85,6 +85,15 @@ def test_nothing_derived_is_there_already(some):
     assert grown.table["provenance"].to_pylist().count("echo") == 1
 
 
+def test_nothing_is_derived_that_comes_close_to_another_part():
+    train, test = (
+        Dataset.from_columns([text], {"category": ["学习"]}, tasks=GOAL_TASKS) for text in ("练琴", "回家练钢琴曲子")
+    )
+    said = ("回家先练钢琴曲子", "回家先练练钢琴曲子", "下楼练琴")  # near to the test row, near to a near one, apart
+    assert augment(train, [Echo(said)], copies=3).texts == ["练琴", *said]
+    assert augment(train, [Echo(said)], copies=3, apart_from=[test]).texts == ["练琴", "下楼练琴"]
+
+
 @settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(0, 3))
 def test_what_is_derived_does_not_depend_on_the_order_of_rows(shuffle, seed):

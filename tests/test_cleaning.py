@@ -35,6 +35,9 @@ fragments = st.one_of(
         ["13800138000", "ｈｔｔｐ：//t.cn/a", "a@qq.com", "010-", "86", "110101199001011234", "6222 0212 3456 7890"]
     ),
     st.sampled_from([text.encode().decode("latin-1") for text in ("跑步", "é", "“", "５")]),
+    st.builds(
+        str.format, st.sampled_from(['<img alt="{}">', "<!--{}-->", "<script>{}</script>"]), st.text("跑步>'a", max_size=3)
+    ),
 )
 messy = st.lists(fragments, max_size=8).map("".join)
 cleaners = st.builds(Cleaner, traditional=st.sampled_from(["keep", "simplify"]), mask_personal=st.booleans())

@@ -1,13 +1,18 @@
 import itertools
 import random
 from collections import Counter
+from functools import partial
 
+import attrs
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
 
 from goalkit import GOAL_TASKS, Dataset, Task
 from goalkit.datasets import duplicate_groups, near_duplicates, skeleton
+from goalkit.datasets.augmentation import Augmentation, Deletion, Numbers, Swap, Synonyms, Typos, augment
 from goalkit.datasets.duplicates import masked, near_duplicate_pairs
 from goalkit.errors import ConfigurationError, DatasetError
 
@@ -69,6 +74,13 @@ def test_near_duplicates(one, other, near):
     assert near_duplicates(one, other) == near_duplicates(other, one) == near
 
 
+def test_pairs_at_the_very_limit_are_linked():
+    texts = ["彻底戒酒", "想彻底戒酒", "一二三四五六七八", "跑步游泳打球下棋唱歌", "跑步游泳打球下棋跳舞"]
+    assert duplicate_groups(texts).tolist() == duplicate_groups(pa.chunked_array([texts])).tolist()
+    one, other, apart, left, right = duplicate_groups(texts)
+    assert one == other and left == right and len({one, apart, left}) == 3
+
+
 near_texts = st.lists(st.text("跑步走路读书睡觉早五个3!", min_size=1, max_size=12), min_size=1, max_size=30)
 
 
@@ -88,13 +100,15 @@ def test_minhash_proposes_the_pairs_that_comparing_all_finds(monkeypatch):
     random_ = random.Random(0)
     goals = [text for text in Dataset.goals().texts if len(text) > 8][:800]
     near = [text.replace(random_.choice(text), random_.choice(text)) for text in goals]
-    masks = sorted({masked(text) for text in (*goals, *near)})
+    masks = pa.array(sorted({masked(text) for text in (*goals, *near)}))
     exact = near_duplicate_pairs(masks)
     assert len(exact) > 500
     monkeypatch.setattr("goalkit.datasets.duplicates.EXACT_UP_TO", 0)
     proposed = set(map(tuple, near_duplicate_pairs(masks).tolist()))
     assert proposed <= set(map(tuple, exact.tolist()))
     assert len(proposed) >= 0.99 * len(exact)
+    mixed = random_.sample(near, len(near))
+    assert dict(zip(mixed, duplicate_groups(mixed), strict=True)) == dict(zip(near, duplicate_groups(near), strict=True))
 
 
 def test_corpus_is_varied_and_fully_labelled():
@@ -160,6 +174,34 @@ def test_split_leaks_no_near_duplicate_and_ignores_row_order(texts: list[str], s
     assert sorted(sum(first, [])) == sorted(texts)
     for one, other in itertools.combinations(first, 2):
         assert not any(near_duplicates(text, twin) for text in one for twin in other)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    texts=goals,
+    seed=st.integers(0, 5),
+    kinds=st.sets(st.sampled_from((Deletion, Numbers, Swap, Synonyms, Typos)), min_size=1),
+    twin=st.sampled_from(("{}！", "{}呀", "第5天，{}", "第12天，{}")),
+    later=st.booleans(),
+)
+def test_no_text_near_duplicate_or_descendant_is_shared_by_two_sides(
+    texts: list[str], seed: int, kinds: set[type[Augmentation]], twin: str, later: bool
+):
+    """Goals, some with a twin, and what augmentation derives from all of them, or from the training part after the split."""
+    texts = list(dict.fromkeys([*texts, *map(twin.format, texts[::4])]))
+    rows = Dataset.from_columns(texts, {"kind": ["ab"[len(text) % 2] for text in texts]}, tasks=[Task("kind", ("a", "b"))])
+    grow = partial(augment, augmentations=[kind(strength=0.5) for kind in sorted(kinds, key=str)], copies=2, seed=seed)
+    parts = rows.split(seed=seed) if later else grow(rows).split(seed=seed)
+    if later:
+        parts = attrs.evolve(parts, train=grow(parts.train, apart_from=[parts.validation, parts.test]))
+    sides = [side.table.select(["text", "parent"]).to_pylist() for side in (parts.train, parts.validation, parts.test)]
+    assert sum(map(len, sides)) > len(rows)
+    for one, other in itertools.combinations(sides, 2):
+        lines = [{row["parent"] or row["text"] for row in side} for side in (one, other)]
+        assert not lines[0] & lines[1]
+        masks = [{masked(row["text"]) for row in side} for side in (one, other)]
+        for mask, its in itertools.product(*masks):
+            assert 5 * Levenshtein.distance(mask, its) > max(len(mask), len(its)), (mask, its)
 
 
 def test_split_refuses_shares_that_do_not_sum_and_too_few_rows():

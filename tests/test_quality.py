@@ -352,20 +352,19 @@ def test_command_prints_saves_and_exits_with_3(base, tmp_path):
     assert "The rows cannot be split: 2 rows are too few" in done.output
 
 
-def test_shipped_goals_keep_every_limit_but_the_vocabularys_and_the_docs_are_of_these_goals(monkeypatch):
-    monkeypatch.setattr("goalkit.datasets.quality.inspection.SAMPLE", 50)  # learning from all takes long: see below
+def test_shipped_goals_keep_every_limit_and_the_docs_are_of_these_goals():
     goals, results = Dataset.goals(), DOCS.parent / "benchmarks" / "results"
     again = Dataset.from_csv(results / "relabelled.csv")
-    report = quality_report(goals, relabelled=again)
+    report = quality_report(goals, splits=goals.clean().split(), relabelled=again, vocabulary_of="tiny-bert")
     assert report.passed
     saved = json.loads((results / "corpus.json").read_bytes())
     stale = "run python -m benchmarks corpus"
     assert saved["digest"] == goals.digest(), stale
     assert goals.digest() in (DOCS / "goal-corpus-report.html").read_text(encoding="utf-8"), stale
     measured = {check["name"]: check for check in saved["checks"]}
-    assert {name for name, check in measured.items() if check["state"] != "passed"} == {"unknown characters", "unknown tokens"}
     told = (DOCS / "goal-corpus.md").read_text(encoding="utf-8")
-    for check in report.checks:
-        if check.state != "not measured":
-            assert measured[check.name]["value"] == check.value_text, stale
-        assert f"| {check.name} | {measured[check.name]['value']} | {check.limit_text} |" in told, stale
+    for section in report.sections:
+        for check in section.checks:
+            if section.name not in ("Learnt", "Splits"):  # what a model says may differ a little from machine to machine
+                assert measured[check.name]["value"] == check.value_text, stale
+            assert f"| {check.name} | {measured[check.name]['value']} | {check.limit_text} | passed |" in told, stale

@@ -15,7 +15,7 @@ MULTIPLE = 32
 
 @cache
 def default_vocabulary() -> tuple[str, ...]:
-    """The shipped vocabulary: common Chinese characters, their traditional forms, Latin and digit pieces, punctuation, emoji."""
+    """The shipped vocabulary: common Chinese characters and their traditional forms, Latin and digit pieces, marks, emoji."""
     text = resources.files("goalkit.resources").joinpath("vocab.txt").read_text(encoding="utf-8")
     return tuple(text.split("\n")[:-1])
 

@@ -59,7 +59,9 @@ def command(
         remarks=remarks,
         seed=seed,
     )
+    if output:
+        report.save(output)
     show_quality(report)
     if output:
-        console.print(f"report: {report.save(output)}")
+        console.print(f"report: {output}")
     raise SystemExit(0 if report.passed else 3)

@@ -235,12 +235,19 @@ class Dataset:
         ids: npt.NDArray[np.int64] = pc.index_in(self.table[name], pa.array(task.labels)).to_numpy().astype(np.int64)
         return ids
 
+    def combination_ids(self) -> npt.NDArray[np.int64]:
+        """The labels of all tasks at once as a number, int64 [N]: the same for two rows if all their labels are."""
+        ids = np.zeros(len(self), np.int64)
+        for task in self.tasks:
+            ids = ids * len(task.labels) + self.label_ids(task.name)
+        return ids
+
     def label_counts(self) -> dict[str, dict[str, int]]:
         """For each task the rows of each label, labels in the task's order."""
         counts = {name: Counter(column) for name, column in self.labels.items()}
         return {task.name: {label: counts[task.name][label] for label in task.labels} for task in self.tasks}
 
-    def take(self, rows: Sequence[int]) -> Dataset:
+    def take(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Dataset:
         """The rows at these positions, in this order."""
         return Dataset(self.tasks, self.table.take(pa.array(rows, pa.int64())))
 

@@ -2,54 +2,92 @@
 
 The sets compared are of characters, each with how often it came before in the text. Texts with an edit similarity of 0.8
 share at least two thirds of those (a fifth of the characters replaced leaves 0.8 in common out of 1.2), so 40 bands of 5
-hashes propose 99.6 % of such pairs. Whole arrays are hashed and sorted at once: a library that keeps each text's hashes and
-buckets as objects takes gigabytes for a million texts.
+hashes propose 99.6 % of such pairs. A library that keeps each text's hashes and buckets as objects takes gigabytes for a
+million texts; here a text takes 4 bytes a band and 8 more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 BANDS, ROWS = 40, 5
 
-NEIGHBOURS = 4
+NEIGHBOURS = 16
 """Texts in one bucket are compared with this many next ones: enough to link all, without the square of a large bucket."""
 
 SEED = 20_240_601
 
+BLOCK = 1 << 15
+"""Texts whose characters are in memory at a time."""
 
-def candidate_pairs(texts: Sequence[str]) -> Iterator[npt.NDArray[np.int64]]:
-    """Pairs of positions, first below second, int64 [P, 2], a band at a time; none is proposed twice within a band."""
-    elements, starts = _elements(texts)
-    random = np.random.default_rng(SEED)
-    for _ in range(BANDS):
-        key = np.zeros(len(texts), np.uint64)
-        for _ in range(ROWS):
-            odd, offset = random.integers(1, 2**63, 2, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-            key = _mixed(key ^ np.minimum.reduceat(_mixed(elements * odd + offset), starts))
+_CHARACTER_BITS = np.uint64(21)
+
+
+def candidate_pairs(texts: pa.StringArray, lengths: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+    """Pairs of positions, first below second, int64 [P, 2], a band and a distance in its buckets at a time.
+
+    Left out are pairs that cannot have an edit similarity of 0.8 by their lengths or characters: replacing a character
+    changes two in a set of characters, leaving it out or putting it in changes one.
+
+    Args:
+        texts: N texts, none of them empty; give them sorted, as which of a large bucket are compared goes by their order.
+        lengths: their characters, int64 [N].
+    """
+    keys, alphabets = _signatures(texts)
+    for key in keys:
         order = np.argsort(key, kind="stable")
         ranked = key[order]
         for step in range(1, NEIGHBOURS + 1):
             same = np.flatnonzero(ranked[step:] == ranked[:-step])
-            if len(same):
-                yield np.stack([order[same], order[same + step]], axis=1)
+            if not len(same):
+                break
+            ones, others = order[same], order[same + step]
+            longer, shorter = np.maximum(lengths[ones], lengths[others]), np.minimum(lengths[ones], lengths[others])
+            worth = 5 * _bits(alphabets[ones] ^ alphabets[others]) <= 2 * longer
+            worth &= 5 * (longer - shorter) <= longer
+            yield np.stack([ones[worth], others[worth]], axis=1)
 
 
-def _elements(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+def _signatures(texts: pa.StringArray) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
+    """For N texts the key of each band, [BANDS, N], and the characters as bits that several may share, [N]."""
+    random = np.random.default_rng(SEED)
+    factors, offsets = random.integers(1, 2**63, (2, BANDS, ROWS), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    keys = np.zeros((BANDS, len(texts)), np.uint32)
+    alphabets = np.zeros(len(texts), np.uint64)
+    for start in range(0, len(texts), BLOCK):
+        block = texts.slice(start, BLOCK).to_pylist()
+        elements, starts = _elements(block)
+        distinct, places = np.unique(elements, return_inverse=True)
+        characters = np.uint64(1) << (_mixed(distinct & ((np.uint64(1) << _CHARACTER_BITS) - np.uint64(1))) >> np.uint64(58))
+        alphabets[start : start + len(block)] = np.bitwise_or.reduceat(characters[places], starts)
+        for band in range(BANDS):
+            key = np.zeros(len(block), np.uint64)
+            for factor, offset in zip(factors[band], offsets[band], strict=True):
+                hashes = (_mixed(distinct * factor + offset) >> np.uint64(32)).astype(np.uint32)
+                key = _mixed(key ^ np.minimum.reduceat(hashes[places], starts))
+            keys[band, start : start + len(block)] = key >> np.uint64(32)
+    return keys, alphabets
+
+
+def _elements(texts: list[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     """The elements of all texts' sets as one array of numbers, and where each text's begin. No text may be empty."""
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     characters = np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32).astype(np.uint64)
-    owners = np.repeat(np.arange(len(texts), dtype=np.uint64), lengths)
-    order = np.lexsort((characters, owners))
-    fresh = np.ones(len(order), bool)
-    fresh[1:] = (characters[order][1:] != characters[order][:-1]) | (owners[order][1:] != owners[order][:-1])
-    begins = np.flatnonzero(fresh)
-    repeat = np.arange(len(order)) - np.repeat(begins, np.diff([*begins, len(order)]))
-    return characters[order] | (repeat.astype(np.uint64) << np.uint64(32)), starts
+    owned = np.sort(np.repeat(np.arange(len(texts), dtype=np.uint64), lengths) << _CHARACTER_BITS | characters)
+    begins = np.flatnonzero(np.concatenate([[True], owned[1:] != owned[:-1]]))
+    before = np.arange(len(owned)) - np.repeat(begins, np.diff([*begins, len(owned)]))
+    characters = owned & ((np.uint64(1) << _CHARACTER_BITS) - np.uint64(1))
+    return characters | before.astype(np.uint64) << _CHARACTER_BITS, np.cumsum(lengths) - lengths
+
+
+def _bits(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """How many bits of each of N values are set, int64 [N]."""
+    bits: npt.NDArray[np.int64] = np.unpackbits(values.view(np.uint8).reshape(-1, 8), axis=1).sum(axis=1, dtype=np.int64)
+    return bits
 
 
 def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -13,10 +13,11 @@ _NUMBER = rf"[{_NUMERAL}]+(?:[.,:：/~-][{_NUMERAL}]+)*%?"
 _RELATIVE_DATE = "[今明后昨前][天晚早日]|[本这下上]个?[周月]末?|周末|今年|明年|去年"
 _DATE = rf"(?:{_NUMBER}[年月日号点])+(?:{_NUMBER})?|(?:周|星期|礼拜)[{_NUMERAL}天日]|{_RELATIVE_DATE}"
 _MASKED = re.compile(rf"{_DATE}|{_NUMBER}")
+_MARKS = re.compile(r"[^\w#]+|_+")
+_MASKS = re.compile("##+")
 
 
 def skeleton(text: str) -> str:
     """Mask `text`: each number or date becomes `#`, and only letters and characters stay beside it."""
     masked = _MASKED.sub("#", unicodedata.normalize("NFKC", text).lower())
-    kept = "".join(character for character in masked if character == "#" or unicodedata.category(character)[0] in "LN")
-    return re.sub("#+", "#", kept)
+    return _MASKS.sub("#", _MARKS.sub("", masked))

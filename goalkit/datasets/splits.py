@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterator
 
 import attrs
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from goalkit.datasets.dataset import PARENT, Dataset
-from goalkit.datasets.duplicates import duplicate_groups, linked
+from goalkit.datasets.dataset import PARENT, TEXT, Dataset
+from goalkit.datasets.duplicates import BATCH, duplicate_groups, linked
 from goalkit.errors import ConfigurationError, DatasetError
 
 SIDES = ("train", "validation", "test")
@@ -46,53 +47,75 @@ def split(dataset: Dataset, *, train: float, validation: float, test: float, see
     shares = dict(zip(SIDES, (train, validation, test), strict=True))
     if min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-6:
         raise ConfigurationError(f"the shares {shares} must be positive and sum to 1, such as 0.70, 0.15 and 0.15")
-    rows_of, strata = _groups(dataset), _strata(dataset)
-    sizes = Counter(stratum for row in strata for stratum in row)
-    placed: Counter[tuple[Hashable, str]] = Counter()
+    ranks = _ranks(dataset, seed)
+    combinations, strata = _strata(dataset)
+    sizes: list[int] = np.bincount(strata[combinations].ravel()).tolist()
+    strata_of: list[list[int]] = strata.tolist()
+    wanted: dict[str, list[float]] = {side: [share * size for size in sizes] for side, share in shares.items()}
+    placed = {side: [0] * len(sizes) for side in SIDES}
 
     def room(rows: list[int], side: str) -> float:
         """How far below their share of this side the strata of `rows` are: 1 when empty, 0 when full."""
-        return sum(1 - placed[stratum, side] / (shares[side] * sizes[stratum]) for row in rows for stratum in strata[row])
+        here, full = placed[side], wanted[side]
+        return sum(1 - here[stratum] / full[stratum] for row in rows for stratum in strata_of[combinations[row]])
 
-    chosen: dict[str, list[int]] = defaultdict(list)
-    for key in sorted(rows_of, key=lambda each: (-len(rows_of[each]), _hash(seed, each))):
-        rows = rows_of[key]
+    chosen: dict[str, list[int]] = {side: [] for side in SIDES}
+    for rows in _families_by_size(dataset, ranks):
         side = max(SIDES, key=lambda name: room(rows, name))
         chosen[side].extend(rows)
-        placed.update((stratum, side) for row in rows for stratum in strata[row])
-    if len(chosen) < len(SIDES):
+        for row in rows:
+            for stratum in strata_of[combinations[row]]:
+                placed[side][stratum] += 1
+    if not all(chosen.values()):
         raise DatasetError(f"{len(dataset)} rows are too few for three parts: add rows, or change the shares")
-    texts = dataset.texts
-    return Splits(**{side: dataset.take(sorted(chosen[side], key=lambda row: _hash(seed, texts[row]))) for side in SIDES})
+    parts = {side: np.array(rows, np.int64) for side, rows in chosen.items()}
+    return Splits(**{side: dataset.take(rows[np.argsort(ranks[rows])]) for side, rows in parts.items()})
 
 
-def _strata(dataset: Dataset) -> list[list[Hashable]]:
-    """For each row what its side should have a fair share of: its labels together, each label, and rows at all."""
-    combined = zip(*dataset.labels.values(), strict=True)
-    return [[labels, *zip(dataset.labels, labels, strict=True), None] for labels in combined]
+def _strata(dataset: Dataset) -> tuple[list[int], npt.NDArray[np.int64]]:
+    """For each row the number of its combination of labels, and for each combination what a side has a fair share of.
+
+    That is, as numbers, int64 [C, 2 + tasks]: the combination itself, each of its labels, and rows at all.
+    """
+    found, first, combinations = np.unique(dataset.combination_ids(), return_index=True, return_inverse=True)
+    columns = [np.arange(len(found))]
+    for task in dataset.tasks:
+        columns.append(int(columns[-1].max()) + 1 + np.unique(dataset.label_ids(task.name)[first], return_inverse=True)[1])
+    columns.append(np.full(len(found), int(columns[-1].max()) + 1))
+    return combinations.tolist(), np.stack(columns, axis=1)
 
 
-def families(texts: Sequence[str], parents: Sequence[str]) -> npt.NDArray[np.int64]:
+def families(texts: pa.ChunkedArray, parents: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """Which of N rows must stay together, int64 [N]: near-duplicates, and rows with what they were derived from.
 
     Args:
         texts: of the N rows.
         parents: the N texts that they were derived from; an empty one says from none.
     """
-    sources = [parent or text for text, parent in zip(texts, parents, strict=True)]
-    groups = duplicate_groups([*texts, *sources]).reshape(2, -1)
-    together: npt.NDArray[np.int64] = linked(groups.T, int(groups.max()) + 1)[groups[0]]
+    derived = np.flatnonzero(pc.not_equal(parents, "").to_numpy())
+    groups = duplicate_groups(pa.chunked_array([*texts.chunks, *parents.take(pa.array(derived)).chunks], pa.string()))
+    links = np.stack([groups[derived], groups[len(texts) :]], axis=1)
+    together: npt.NDArray[np.int64] = linked(links, int(groups.max()) + 1)[groups[: len(texts)]]
     return together
 
 
-def _groups(dataset: Dataset) -> dict[str, list[int]]:
-    """Rows that must stay together, under a key that does not depend on the order of the rows."""
-    texts = dataset.texts
-    members: dict[int, list[int]] = defaultdict(list)
-    for row, family in enumerate(families(texts, dataset.table[PARENT].to_pylist()).tolist()):
-        members[family].append(row)
-    return {min(texts[row] for row in rows): rows for rows in members.values()}
+def _families_by_size(dataset: Dataset, ranks: npt.NDArray[np.int64]) -> Iterator[list[int]]:
+    """The rows of each family, the largest first, else by the rank of its first text; rows by their rank."""
+    family = np.unique(families(dataset.table[TEXT], dataset.table[PARENT]), return_inverse=True)[1]
+    alphabetic = pc.sort_indices(dataset.table[TEXT]).to_numpy()
+    leads = alphabetic[np.unique(family[alphabetic], return_index=True)[1]]  # of each family the row of its first text
+    starts = np.concatenate([[0], np.cumsum(np.bincount(family))])
+    members = np.lexsort((ranks, family))
+    for number in np.lexsort((ranks[leads], starts[:-1] - starts[1:])).tolist():
+        yield members[starts[number] : starts[number + 1]].tolist()
 
 
-def _hash(seed: int, text: str) -> bytes:
-    return hashlib.sha256(f"{seed}\t{text}".encode()).digest()
+def _ranks(dataset: Dataset, seed: int) -> npt.NDArray[np.int64]:
+    """The places of N rows in the order of the SHA-256 of the seed and their text, and of their labels, int64 [N]."""
+    heads, texts = bytearray(), dataset.table[TEXT]
+    for start in range(0, len(texts), BATCH):
+        for text in texts[start : start + BATCH].to_pylist():
+            heads += hashlib.sha256(f"{seed}\t{text}".encode()).digest()[:8]
+    ranks: npt.NDArray[np.int64] = np.empty(len(dataset), np.int64)
+    ranks[np.lexsort((dataset.combination_ids(), np.frombuffer(heads, ">u8")))] = np.arange(len(dataset))
+    return ranks

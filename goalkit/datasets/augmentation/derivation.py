@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pyarrow as pa
 from tqdm.auto import tqdm
 
 from goalkit.datasets.augmentation.contract import Augmentation
 from goalkit.datasets.cleaning import clean_text
-from goalkit.datasets.dataset import FEEDBACK, ORIGINAL, PARENT, PROVENANCE, Dataset
+from goalkit.datasets.dataset import FEEDBACK, ORIGINAL, PARENT, PROVENANCE, TEXT, Dataset
+from goalkit.datasets.duplicates import duplicate_groups
 from goalkit.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ def augment(
     copies: int = 1,
     seed: int = 0,
     allow_label_changes: bool = False,
+    apart_from: Sequence[Dataset] = (),
 ) -> Dataset:
     """The rows of a dataset, and after them rows derived from them, with the same labels.
 
@@ -41,6 +44,8 @@ def augment(
         copies: the most rows that each augmentation adds for a row.
         seed: another seed, other variants.
         allow_label_changes: also use augmentations that may change a label that the rows have.
+        apart_from: the other parts of the split. What would come close to a row of theirs is not added: near-duplicates, and
+            theirs in turn.
 
     Raises:
         ConfigurationError: no augmentation, two of one name, one that may change a label, or a setting out of range.
@@ -73,7 +78,18 @@ def augment(
             result = result.extend(
                 Dataset.from_columns(texts, columns, tasks=dataset.tasks, provenance=augmentation.name, parents=parents)
             )
-    return result
+    return _apart(result, len(dataset), apart_from) if apart_from else result
+
+
+def _apart(grown: Dataset, given: int, others: Sequence[Dataset]) -> Dataset:
+    """Without rows from the position `given` on that are in a group of near-duplicates with rows of others."""
+    columns = [part.table[TEXT] for part in (grown, *others)]
+    groups = duplicate_groups(pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()))
+    close = np.isin(groups[: len(grown)], groups[len(grown) :])
+    close[:given] = False
+    if close.any():
+        logger.info("left out %d derived rows close to rows of other parts", close.sum())
+    return grown.take(np.flatnonzero(~close))
 
 
 def _check(dataset: Dataset, augmentations: Sequence[Augmentation], copies: int, allow_label_changes: bool) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache, partial
 from multiprocessing import get_context
 
 import attrs
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
 from goalkit.configuration import one_of
@@ -22,6 +26,11 @@ from goalkit.errors import ConfigurationError, DatasetError
 Step = Callable[[str], str]
 StepChange = tuple[str, str, str]
 """Name of a step, the text before it, and after."""
+Result = tuple[str, list[StepChange]]
+"""A text after all steps, and what they did."""
+
+REASONS = ("", "empty", "conflicting", "repeated", "near-duplicate")
+_, EMPTY, CONFLICTING, REPEATED, NEAR_DUPLICATE = range(len(REASONS))
 
 PASSES = 64
 """How often the steps are applied at most. Two passes settle an ordinary text; only one made to defeat cleaning needs more."""
@@ -87,69 +96,74 @@ class Cleaner:
         if workers < 1:
             raise ConfigurationError(f"workers is {workers!r}: it must be at least 1")
         parents = dataset.table[PARENT].combine_chunks().dictionary_encode()
-        given = dataset.texts
-        results = list(self._results([*given, *parents.dictionary.to_pylist()], workers))
-        texts = [text for text, _ in results[: len(given)]]
-        changes = [Change(row + 1, *change) for row in range(len(given)) for change in results[row][1]]
-        kept, dropped = self._choose(texts, list(zip(*dataset.labels.values(), strict=True)))
-        cleaning_of = pa.array([text for text, _ in results[len(given) :]], pa.string())
-        table = _replace(dataset.table, TEXT, pa.array(texts, pa.string()))
-        table = _replace(table, PARENT, cleaning_of.take(parents.indices)).take(pa.array(kept, pa.int64()))
-        records = tuple(Dropped(row + 1, reason, other, given[row]) for row, (reason, other) in sorted(dropped.items()))
-        if not kept:
+        given = pa.chunked_array([*dataset.table[TEXT].chunks, parents.dictionary], pa.string())
+        cleaned: list[pa.Array] = []
+        changes: list[Change] = []
+        rows = range(1, len(dataset) + 1)
+        for batch in self._results(given, workers):
+            cleaned.append(pa.array([text for text, _ in batch], pa.string()))
+            changes += [Change(row, *change) for row, (_, made) in zip(rows, batch, strict=False) for change in made]
+            rows = rows[len(batch) :]
+        texts = pa.chunked_array(cleaned, pa.string())
+        kept, reasons, others = self._choose(texts[: len(dataset)], dataset.combination_ids())
+        table = _replace(dataset.table, TEXT, texts[: len(dataset)])
+        table = _replace(table, PARENT, texts[len(dataset) :].take(parents.indices)).take(pa.array(kept))
+        left_out = np.flatnonzero(reasons)
+        why = zip(left_out.tolist(), reasons[left_out].tolist(), others[left_out].tolist(), strict=True)
+        records = tuple(
+            Dropped(row + 1, REASONS[reason], None if other < 0 else other + 1, text)
+            for (row, reason, other), text in zip(why, given.take(pa.array(left_out)).to_pylist(), strict=True)
+        )
+        if not len(kept):
             raise DatasetError(
-                f"cleaning leaves none of {len(given)} rows, the first is {records[0].reason} ({records[0].text[:20]!r}): give "
-                "texts that have one label each"
+                f"cleaning leaves none of {len(dataset)} rows, the first is {records[0].reason} ({records[0].text[:20]!r}): "
+                "give texts that have one label each"
             )
-        return Cleaning(Dataset(dataset.tasks, table), len(given), tuple(changes), records)
+        return Cleaning(Dataset(dataset.tasks, table), len(dataset), tuple(changes), records)
 
-    def _results(self, texts: list[str], workers: int) -> Iterator[tuple[str, list[StepChange]]]:
-        batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
-        work = partial(_clean_batch, self)
+    def _results(self, texts: pa.ChunkedArray, workers: int) -> Iterator[list[Result]]:
+        batches = (texts[start : start + BATCH].to_pylist() for start in range(0, len(texts), BATCH))
         with tqdm(total=len(texts), desc="cleaning", unit="text", leave=False, disable=len(texts) < PROGRESS_FROM) as bar:
-            if workers == 1 or len(batches) == 1:
-                for batch in map(work, batches):
-                    bar.update(len(batch))
-                    yield from batch
-                return
-            # a forked copy of a process that has started torch's threads may hang
-            with ProcessPoolExecutor(min(workers, len(batches)), mp_context=get_context("spawn")) as pool:
-                for batch in pool.map(work, batches):
-                    bar.update(len(batch))
-                    yield from batch
+            for results in self._cleaned(batches, min(workers, -(-len(texts) // BATCH))):
+                bar.update(len(results))
+                yield results
+
+    def _cleaned(self, batches: Iterator[list[str]], workers: int) -> Iterator[list[Result]]:
+        if workers == 1:
+            yield from map(partial(_clean_batch, self), batches)
+            return
+        # a forked copy of a process that has started torch's threads may hang
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            waiting: deque[Future[list[Result]]] = deque()  # pool.map would take all batches at once
+            for batch in batches:
+                waiting.append(pool.submit(_clean_batch, self, batch))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            for each in waiting:
+                yield each.result()
 
     def _choose(
-        self, texts: Sequence[str], labels: Sequence[tuple[str, ...]]
-    ) -> tuple[list[int], dict[int, tuple[str, int | None]]]:
-        """Which rows stay, in order, and for the others, by position: why not, and because of which row (from 1)."""
-        first: dict[str, int] = {}
-        rival: dict[str, int] = {}
-        for row, text in enumerate(texts):
-            if labels[first.setdefault(text, row)] != labels[row]:
-                rival.setdefault(text, row)
-        kept: list[int] = []
-        dropped: dict[int, tuple[str, int | None]] = {}
-        for row, text in enumerate(texts):
-            earliest = first[text]
-            agrees = labels[row] == labels[earliest]
-            if not text:
-                dropped[row] = "empty", None
-            elif not agrees:
-                dropped[row] = "conflicting", earliest + 1
-            elif text in rival and self.conflicts == "drop":
-                dropped[row] = "conflicting", rival[text] + 1
-            elif row != earliest:
-                dropped[row] = "repeated", earliest + 1
-            else:
-                kept.append(row)
-        if self.near_duplicates == "drop" and kept:
-            groups = duplicate_groups([texts[row] for row in kept]).tolist()
-            leader: dict[int, int] = {}
-            for row, group in zip(kept, groups, strict=True):
-                if leader.setdefault(group, row) != row:
-                    dropped[row] = "near-duplicate", leader[group] + 1
-            kept = list(leader.values())
-        return kept, dropped
+        self, texts: pa.ChunkedArray, labels: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Which rows stay, in order, and for each of N rows why not, as a position in REASONS, and because of which, or -1."""
+        ids = texts.dictionary_encode().combine_chunks().indices.to_numpy()
+        first = np.unique(ids, return_index=True)[1]
+        earliest = first[ids]
+        differs = labels != labels[earliest]
+        rivals = np.full(len(first), -1)
+        rivals[ids[differs][::-1]] = np.flatnonzero(differs)[::-1]
+        rival = rivals[ids] if self.conflicts == "drop" else np.full(len(ids), -1)
+        cases = [pc.equal(texts, "").to_numpy(), differs, rival >= 0, earliest != np.arange(len(ids))]
+        reasons = np.select(cases, [EMPTY, CONFLICTING, CONFLICTING, REPEATED], 0)
+        others = np.select(cases, [-1, earliest, rival, earliest], -1)
+        kept = np.flatnonzero(reasons == 0)
+        if self.near_duplicates == "drop" and len(kept):
+            _, leads, groups = np.unique(duplicate_groups(texts.take(pa.array(kept))), return_index=True, return_inverse=True)
+            leaders = kept[leads][groups]
+            near = kept[leaders != kept]
+            reasons[near], others[near] = NEAR_DUPLICATE, leaders[leaders != kept]
+            kept = kept[leaders == kept]
+        return kept, reasons, others
 
 
 def clean_text(text: str) -> str:
@@ -162,12 +176,12 @@ def _default_steps() -> dict[str, Step]:
     return Cleaner().steps
 
 
-def _clean_batch(cleaner: Cleaner, texts: Sequence[str]) -> list[tuple[str, list[StepChange]]]:
+def _clean_batch(cleaner: Cleaner, texts: Sequence[str]) -> list[Result]:
     functions = cleaner.steps
     return [_clean_text(text, functions) for text in texts]
 
 
-def _clean_text(text: str, functions: dict[str, Step]) -> tuple[str, list[StepChange]]:
+def _clean_text(text: str, functions: dict[str, Step]) -> Result:
     changes: list[StepChange] = []
     for _ in range(PASSES):
         before = text
@@ -181,5 +195,5 @@ def _clean_text(text: str, functions: dict[str, Step]) -> tuple[str, list[StepCh
     return text, changes
 
 
-def _replace(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
+def _replace(table: pa.Table, column: str, values: pa.ChunkedArray) -> pa.Table:
     return table.set_column(table.schema.get_field_index(column), column, values)

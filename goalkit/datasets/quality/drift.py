@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 
 import attrs
 import numpy as np
+import pyarrow as pa
 
-from goalkit.datasets.dataset import PARENT, Dataset
+from goalkit.datasets.dataset import PARENT, TEXT, Dataset
 from goalkit.datasets.quality.learning import FEWEST_ROWS, features_of, out_of_fold
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import SHOWN, Check, Example, at_most, shortened
@@ -88,15 +88,20 @@ def _domain_drift(splits: Splits, limits: QualityLimits, sample: int, seed: int)
 
 
 def _leaks(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
-    rows = [(side, text) for side in SIDES for text in sides[side].texts]
-    parents = [parent for side in SIDES for parent in sides[side].table[PARENT].to_pylist()]
-    members: dict[int, list[int]] = defaultdict(list)
-    for row, family in enumerate(families([text for _, text in rows], parents).tolist()):
-        members[family].append(row)
-    leaking = [family for family in members.values() if len({rows[row][0] for row in family}) > 1]
-    examples = []
-    for family in leaking[:SHOWN]:
-        first = {rows[row][0]: row for row in reversed(family)}
-        examples += [Example(shortened(rows[row][1]), f"in {side}") for side, row in first.items()]
+    rows = pa.concat_tables([sides[side].table.select([TEXT, PARENT]) for side in SIDES])
+    family = families(rows[TEXT], rows[PARENT])
+    side_of = np.repeat(np.arange(len(SIDES)), [len(sides[side]) for side in SIDES])
+    spread = np.bincount(np.unique(family * len(SIDES) + side_of) // len(SIDES))
+    leaking = np.flatnonzero(spread[family] > 1)
+    first: dict[tuple[int, int], int] = {}
+    for row in leaking.tolist():
+        first.setdefault((int(family[row]), int(side_of[row])), row)
+    shown = list(dict.fromkeys(number for number, _ in first))[:SHOWN]
+    examples = [
+        Example(shortened(rows[TEXT][row].as_py()), f"in {SIDES[side]}")
+        for number in shown
+        for (other, side), row in first.items()
+        if other == number
+    ]
     told = "have a near-duplicate, or what they were derived from, in another split"
-    return at_most(_NAMES[3], sum(map(len, leaking)), limits.leaks, told, unit="count", examples=examples)
+    return at_most(_NAMES[3], len(leaking), limits.leaks, told, unit="count", examples=examples)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goalkit.datasets.cleaning import clean_text
-from goalkit.datasets.dataset import Dataset
+from goalkit.datasets.dataset import TEXT, Dataset
 from goalkit.datasets.duplicates import duplicate_groups
 from goalkit.datasets.quality.drift import split_checks
 from goalkit.datasets.quality.labels import agreement_checks, balance_checks, combinations_of
@@ -62,16 +62,17 @@ def quality_report(
     made_with = _versions()
     tokenizer = _tokenizer(vocabulary_of) if isinstance(vocabulary_of, str) else vocabulary_of
     texts = dataset.texts
-    places = np.array([row for row, text in enumerate(texts) if clean_text(text)], np.int64)
+    cleaned = list(map(clean_text, texts))
+    places = np.flatnonzero(np.fromiter(map(bool, cleaned), bool, len(cleaned)))
     if not len(places):
         raise DatasetError(f"none of the {len(dataset):,} texts has a visible character: read another column")
-    filled = dataset.take(places.tolist())
-    groups = duplicate_groups(filled.texts)
+    filled = dataset.take(places)
+    groups = duplicate_groups(filled.table[TEXT])
     chosen = np.arange(len(filled))
     if len(filled) > SAMPLE:
         chosen = np.sort(np.random.default_rng(seed).choice(len(filled), SAMPLE, replace=False))
         remarks = (*remarks, f"Models learnt from {SAMPLE:,} of the {len(filled):,} rows, drawn at random with seed {seed}.")
-    sample = filled.take(chosen.tolist())
+    sample = filled.take(chosen)
     combinations = combinations_of(dataset)
     learnt = _learn(sample, groups[chosen], places[chosen], limits, seed)
     logger.info("inspected %d rows, learnt from %d", len(dataset), len(sample))
@@ -82,9 +83,9 @@ def quality_report(
         learnt_from=len(sample),
         limits=limits,
         sections=(
-            Section("Texts", text_checks(texts, limits)),
+            Section("Texts", text_checks(texts, cleaned, limits)),
             Section("Labels", balance_checks(dataset, combinations, limits)),
-            Section("Repetition", repetition_checks(filled, groups, lambda row: int(places[row]) + 1, limits)),
+            Section("Repetition", repetition_checks(filled, list(filter(None, cleaned)), groups, places + 1, limits)),
             Section("Vocabulary", vocabulary_checks(texts, sample.texts, tokenizer, limits)),
             Section("Learnt", tuple(check for each in learnt.values() for check in each.checks)),
             Section("Splits", split_checks(splits, limits, sample=SAMPLE, seed=seed)),

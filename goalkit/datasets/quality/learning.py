@@ -54,7 +54,7 @@ def out_of_fold(features: Any, ids: npt.NDArray[np.int64], groups: npt.NDArray[n
         features: sparse [N, F].
         ids: labels from 0 to K - 1, int [N]; each at least five times.
         groups: rows that stay in one fold have the same number, int [N].
-        seed: another seed, other folds.
+        seed: of the folds, and of the order in which the solver takes rows.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -69,7 +69,8 @@ def out_of_fold(features: Any, ids: npt.NDArray[np.int64], groups: npt.NDArray[n
         if len(seen) == 1:
             probabilities[asked, seen[0]] = 1.0
             continue
-        model = LogisticRegression(C=10.0, max_iter=1000).fit(features[fitted], ids[fitted])
+        model = LogisticRegression(C=10.0, solver="saga", tol=1e-3, max_iter=1000, random_state=seed)
+        model.fit(features[fitted], ids[fitted])
         probabilities[np.ix_(asked, seen)] = model.predict_proba(features[asked])
     return probabilities
 

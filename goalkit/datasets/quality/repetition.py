@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from goalkit.datasets.cleaning import clean_text
-from goalkit.datasets.dataset import Dataset
+from goalkit.datasets.dataset import TEXT, Dataset
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import SHOWN, Check, Example, at_most, shortened
 from goalkit.datasets.skeleton import skeleton
@@ -19,45 +19,55 @@ _A_TEMPLATE = 3
 
 
 def repetition_checks(
-    dataset: Dataset, groups: npt.NDArray[Any], place: Callable[[int], int], limits: QualityLimits
+    dataset: Dataset,
+    cleaned: Sequence[str],
+    groups: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
+    limits: QualityLimits,
 ) -> tuple[Check, ...]:
     """How many rows are repeated, nearly repeated, from a template, or labelled differently elsewhere.
 
     Args:
-        dataset: N rows, none of them empty.
-        groups: which of them are near-duplicates, int [N] (`goalkit.datasets.duplicate_groups`).
-        place: the number that a row has for the reader.
+        dataset: N rows.
+        cleaned: what cleaning leaves of their N texts, none of them empty.
+        groups: which of them are near-duplicates, int64 [N] (`goalkit.datasets.duplicate_groups`).
+        places: the number that each has for the reader, int64 [N].
         limits: of the checks.
     """
-    texts = dataset.texts
-    labels = list(zip(*dataset.labels.values(), strict=True))
-    same = _gathered(clean_text(text) for text in texts)
-    near = _gathered(groups.tolist())
-    templates = [rows for mask, rows in _gathered(map(skeleton, texts), _A_TEMPLATE).items() if str(mask).strip("#")]
+    labels = dataset.combination_ids()
+    same, near = _gathered(_ids(cleaned)), _gathered(groups)
+    masks = [skeleton(text) for text in dataset.texts]
+    templates = [rows for rows in _gathered(_ids(masks), _A_TEMPLATE) if masks[rows[0]].strip("#")]
 
     def check(name: str, limit: float, found: Iterable[Sequence[int]], counted: int, told: str) -> Check:
         shown = sorted(found, key=lambda rows: (-len(rows), rows))[:SHOWN]
         examples = [
-            Example(shortened(texts[row]), " · ".join(labels[row]), place(row)) for rows in shown for row in rows[:_A_TEMPLATE]
+            Example(
+                shortened(dataset.table[TEXT][row].as_py()),
+                " · ".join(dataset.table[task.name][row].as_py() for task in dataset.tasks),
+                int(places[row]),
+            )
+            for rows in shown
+            for row in rows[:_A_TEMPLATE]
         ]
-        return at_most(name, counted / len(texts), limit, f"{counted:,} {told}", examples=examples)
+        return at_most(name, counted / len(dataset), limit, f"{counted:,} {told}", examples=examples)
 
-    def disagreeing(gathered: dict[Hashable, list[int]]) -> list[list[int]]:
+    def disagreeing(gathered: list[list[int]]) -> list[list[int]]:
         """Of each group whose labels differ its rows, first one of each labelling."""
-        return [_varied(rows, labels) for rows in gathered.values() if len({labels[row] for row in rows}) > 1]
+        return [_varied(rows, labels[rows].tolist()) for rows in gathered if len(set(labels[rows].tolist())) > 1]
 
     def rows_in(found: Iterable[Sequence[int]]) -> int:
         return sum(map(len, found))
 
-    repeated = rows_in(same.values()) - len(same)
+    repeated = rows_in(same) - len(same)
     contradictions, near_contradictions = disagreeing(same), disagreeing(near)
     return (
-        check("repeated texts", limits.repeated, same.values(), repeated, "repeat an earlier row"),
+        check("repeated texts", limits.repeated, same, repeated, "repeat an earlier row"),
         check(
             "near-duplicates",
             limits.near_duplicates,
-            near.values(),
-            rows_in(near.values()),
+            near,
+            rows_in(near),
             f"are in {len(near):,} groups of near-duplicates",
         ),
         check(
@@ -84,20 +94,28 @@ def repetition_checks(
     )
 
 
-def group_sizes(groups: npt.NDArray[Any]) -> dict[int, int]:
+def group_sizes(groups: npt.NDArray[np.int64]) -> dict[int, int]:
     """How many groups of near-duplicates there are of each size above one, by size."""
     sizes = Counter(Counter(groups.tolist()).values())
     return {size: sizes[size] for size in sorted(sizes) if size > 1}
 
 
-def _gathered(keys: Iterable[Hashable], least: int = 2) -> dict[Hashable, list[int]]:
-    """The rows of each key that at least so many have."""
-    rows_of: dict[Hashable, list[int]] = defaultdict(list)
-    for row, key in enumerate(keys):
-        rows_of[key].append(row)
-    return {key: rows for key, rows in rows_of.items() if len(rows) >= least}
+def _ids(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """A number for each of N texts, the same for equal ones, int64 [N]."""
+    ids: npt.NDArray[np.int64] = pa.array(texts, pa.string()).dictionary_encode().indices.to_numpy().astype(np.int64)
+    return ids
 
 
-def _varied(rows: list[int], labels: Sequence[tuple[str, ...]]) -> list[int]:
-    first = {labels[row]: row for row in reversed(rows)}
-    return [*sorted(first.values()), *(row for row in rows if row not in set(first.values()))]
+def _gathered(ids: npt.NDArray[np.int64], least: int = 2) -> list[list[int]]:
+    """The rows of each number that at least so many rows have."""
+    counts = np.bincount(ids)
+    rows = np.flatnonzero(counts[ids] >= least)
+    rows = rows[np.argsort(ids[rows], kind="stable")]
+    ends = np.cumsum(counts[counts >= least])
+    return [part.tolist() for part in np.split(rows, ends[:-1])] if len(rows) else []
+
+
+def _varied(rows: list[int], labels: list[int]) -> list[int]:
+    first = {label: row for row, label in zip(reversed(rows), reversed(labels), strict=True)}
+    leading = sorted(first.values())
+    return [*leading, *(row for row in rows if row not in leading)]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
 
-from goalkit.datasets.cleaning import clean_text
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import SHOWN, Check, Example, Lengths, at_most, shortened
 from goalkit.tokenization import WordPieceTokenizer
@@ -20,23 +19,28 @@ _JOINER = "\u200d"
 _BINS = 24
 
 
-def text_checks(texts: Sequence[str], limits: QualityLimits) -> tuple[Check, ...]:
-    """What can be seen of N texts without their labels."""
+def text_checks(texts: Sequence[str], cleaned: Sequence[str], limits: QualityLimits) -> tuple[Check, ...]:
+    """What can be seen of N texts, and of what cleaning leaves of them, without their labels."""
 
-    def check(name: str, limit: float, found: Callable[[str], bool], told: str) -> Check:
-        rows = [row for row, text in enumerate(texts) if found(text)]
+    def check(name: str, limit: float, found: Iterable[bool], told: str) -> Check:
+        rows = [row for row, is_so in enumerate(found) if is_so]
         examples = [Example(shortened(texts[row]), row=row + 1) for row in rows[:SHOWN]]
         return at_most(name, len(rows) / len(texts), limit, f"{len(rows):,} {told}", examples=examples)
 
     return (
-        check("empty texts", limits.empty, lambda text: not clean_text(text), "without a visible character"),
-        check("garbled texts", limits.garbled, garbled, "read with a wrong encoding, or with characters lost"),
-        check("invisible characters", limits.invisible, _has_invisible, "with control or invisible characters"),
-        check("no Chinese", limits.not_chinese, lambda text: not _CHINESE.search(text), "without any Chinese character"),
+        check("empty texts", limits.empty, (not text for text in cleaned), "without a visible character"),
+        check("garbled texts", limits.garbled, map(garbled, texts), "read with a wrong encoding, or with characters lost"),
+        check("invisible characters", limits.invisible, map(_has_invisible, texts), "with control or invisible characters"),
+        check(
+            "no Chinese",
+            limits.not_chinese,
+            (not _CHINESE.search(text) for text in texts),
+            "without any Chinese character",
+        ),
         check(
             "too long",
             limits.too_long,
-            lambda text: len(text.strip()) > limits.longest,
+            (len(text.strip()) > limits.longest for text in texts),
             f"of more than {limits.longest} characters",
         ),
     )
