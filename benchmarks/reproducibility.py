@@ -33,9 +33,7 @@ def measure(data: Path | None) -> dict[str, Any]:
         exact = {"dropout": 0.0, "precision": "float32"}
         alone, together = _train(place / "one", **exact), _train(place / "two", *TOGETHER, **exact)
         pairs = list(zip(alone["losses"], together["losses"], strict=True))
-        begun = time.perf_counter()
         whole = _train(place / "whole")
-        seconds = time.perf_counter() - begun
         return {
             "rows": ROWS,
             "steps": len(pairs),
@@ -43,7 +41,7 @@ def measure(data: Path | None) -> dict[str, Any]:
             "seeds": [_train(place / f"seed{seed}", seed=seed)["accuracy"] for seed in range(SEEDS)],
             "two_processes": _train(place / "drop", *TOGETHER)["accuracy"],
             "twice": _train(place / "again")["digest"] == whole["digest"],
-            "kills": [_killed(place / f"killed{number}", seconds, number, whole["digest"]) for number in range(KILLS)],
+            "kills": [_killed(place / f"killed{number}", len(pairs), number, whole["digest"]) for number in range(KILLS)],
             "search": _search(place / "study.journal"),
         }
 
@@ -63,16 +61,21 @@ def _train(folder: Path, *launcher: str, **settings: Any) -> dict[str, Any]:
     return found
 
 
-def _killed(folder: Path, seconds: float, number: int, digest: str) -> dict[str, Any]:
-    """Kill a training at a random moment and let another process go on."""
-    moment = random.Random(number).uniform(0.1, 0.95) * seconds
+def _killed(folder: Path, steps: int, number: int, digest: str) -> dict[str, Any]:
+    """Kill a training when its log has come to a random step, and let another process go on."""
+    target = random.Random(number).randrange(10, steps - 20)
     with _start(folder) as process:
-        time.sleep(moment)
+        while process.poll() is None and _logged(folder) < target:
+            time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
+    return {"after": _logged(folder), "same": _train(folder)["digest"] == digest}
+
+
+def _logged(folder: Path) -> int:
+    """The last step in a training's log."""
     log = folder / "log.jsonl"
-    logged = [json.loads(line)["step"] for line in log.read_text().splitlines()] if log.exists() else []
-    resumed = _train(folder)
-    return {"after": max(logged, default=0), "same": resumed["digest"] == digest}
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.exists() else []
+    return max((int(json.loads(line)["step"]) for line in lines if line.endswith("\n")), default=0)
 
 
 def _search(study: Path) -> dict[str, Any]:
@@ -113,13 +116,13 @@ def page(found: dict[str, Any], where: str) -> str:
         [
             "## Reproducibility of training",
             "",
-            f"tiny-bert in full size from random weights, {found['rows']:,} goals, {found['steps']} steps; accuracy is the mean of "
+            f"Full-size tiny-bert from random weights, {found['rows']:,} goals, {found['steps']} steps; accuracy is the mean of "
             "the three tasks on the test goals.",
             "",
             "| what | found |",
             "|---|---|",
             f"| the same seed twice | {'the same bytes' if found['twice'] else 'other bytes'} |",
-            f"| killed with `kill -9` at a random moment (last logged step {after}) and resumed | "
+            f"| killed with `kill -9` at a random step ({after}) and resumed | "
             f"the same bytes {same} times of {len(found['kills'])} |",
             "| two processes under `torchrun` against one, float32, no dropout: largest difference of a step's loss | "
             f"{found['loss_difference']:.1e} of it |",

@@ -226,8 +226,7 @@ def page(found: dict[str, Any], where: str) -> str:
         [
             "## Training speed",
             "",
-            "News titles of "
-            f"{found['windows']['tiny-bert']['tokens_per_sample']:.0f} tokens in the mean; full-size models, random weights. The "
+            f"News titles, {found['windows']['tiny-bert']['tokens_per_sample']:.0f} tokens in the mean; full-size models. The "
             "recipe is Hugging Face's Trainer as tutorials have it: padded to 128 tokens, float32, batches of 16, AdamW. "
             "The tuned one has bfloat16, fused AdamW, dynamic padding and batches grouped by length. It and goalkit may each "
             f"choose a batch size of {', '.join(map(str, settings['batches']))}. {settings['windows']} windows of "
