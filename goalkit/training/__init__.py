@@ -3,6 +3,7 @@
 from goalkit.training.baseline import ngram_baseline
 from goalkit.training.calibration import Calibration, calibrate, calibration_error
 from goalkit.training.evaluation import TaskScore, evaluate, score
+from goalkit.training.few_labels import FewLabelsRun, FewLabelsTrainer
 from goalkit.training.profiling import Profile, profile
 from goalkit.training.report import EvaluationReport, TaskReport, evaluation_report
 from goalkit.training.run import Epoch, TrainingRun
@@ -13,6 +14,8 @@ __all__ = [
     "Calibration",
     "Epoch",
     "EvaluationReport",
+    "FewLabelsRun",
+    "FewLabelsTrainer",
     "Profile",
     "Search",
     "SearchResult",

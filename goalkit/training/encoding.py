@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from goalkit.datasets import Dataset
+from goalkit.errors import TrainingError
+from goalkit.model import GoalModel
 from goalkit.tokenization import WordPieceTokenizer
 from goalkit.training.batching import Places
 
@@ -53,3 +55,21 @@ class EncodedRows:
         ids[mask] = self.ids[(self.starts[places, None] + columns)[mask]]
         labels = {name: torch.from_numpy(column[places]).to(device) for name, column in self.labels.items()}
         return torch.from_numpy(ids).to(device), torch.from_numpy(mask.astype(np.int32)).to(device), labels
+
+
+def check_rows(model: GoalModel, rows: Dataset) -> None:
+    """Hold rows to learn from to what a model predicts.
+
+    Raises:
+        TrainingError: they are labelled for other tasks than the model's, or lack a label altogether.
+    """
+    if model.tasks != rows.tasks:
+        of_model, of_rows = ([f"{task.name}{list(task.labels)}" for task in tasks] for tasks in (model.tasks, rows.tasks))
+        raise TrainingError(
+            f"the model predicts {of_model}, the rows are labelled for {of_rows}: build the model with the dataset's tasks"
+        )
+    for name, counts in rows.label_counts().items():
+        if missing := [label for label, count in counts.items() if not count]:
+            raise TrainingError(
+                f"no training row has the {name} {', '.join(missing)}: add such rows, or take the label out of the task"
+            )

@@ -15,6 +15,7 @@ from goalkit.errors import TrainingError
 from goalkit.model import GoalModel
 from goalkit.training.calibration import calibrate
 from goalkit.training.dropout import fast_dropout
+from goalkit.training.encoding import check_rows
 from goalkit.training.engine import Engine
 from goalkit.training.loop import train
 from goalkit.training.optimization import frozen
@@ -113,7 +114,7 @@ class Trainer:
                 a number, memory does not suffice, or the checkpoint is damaged or of another training.
             StorageError: the folder cannot be written; the last good checkpoint is named.
         """
-        _check_fit(self, model, splits)
+        _check_fit(self, model, splits.train)
         _warn_of_unknown(model, splits.train)
         processes = Processes.current()
         data_digest = splits.train.digest()
@@ -150,20 +151,9 @@ def _warn_of_unknown(model: GoalModel, rows: Dataset) -> None:
         )
 
 
-def _check_fit(trainer: Trainer, model: GoalModel, splits: Splits) -> None:
-    if model.tasks != splits.train.tasks:
-        of_model, of_rows = (
-            [f"{task.name}{list(task.labels)}" for task in tasks] for tasks in (model.tasks, splits.train.tasks)
-        )
-        raise TrainingError(
-            f"the model predicts {of_model}, the rows are labelled for {of_rows}: build the model with the dataset's tasks"
-        )
+def _check_fit(trainer: Trainer, model: GoalModel, rows: Dataset) -> None:
+    check_rows(model, rows)
     if strange := set(trainer.task_weights) - {task.name for task in model.tasks}:
         raise TrainingError(
             f"task_weights names {', '.join(sorted(strange))}; the tasks are {', '.join(task.name for task in model.tasks)}"
         )
-    for name, counts in splits.train.label_counts().items():
-        if missing := [label for label, count in counts.items() if not count]:
-            raise TrainingError(
-                f"no training row has the {name} {', '.join(missing)}: add such rows, or take the label out of the task"
-            )
