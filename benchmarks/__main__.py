@@ -18,10 +18,11 @@ NAMES = (
     "bottleneck",
     "reproducibility",
     "augmentation",
+    "few_labels",
     "titles",
     "throughput",
 )
-FROM_DATA = ("titles", "throughput")
+FROM_DATA = ("few_labels", "titles", "throughput")
 RESULTS = Path(__file__).parent / "results"
 
 

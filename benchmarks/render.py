@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import augmentation, bottleneck, reproducibility, scale, throughput
+from benchmarks import augmentation, bottleneck, few_labels, reproducibility, scale, throughput
 from benchmarks.personalisation.page import personalisation
 
 ROOT = Path(__file__).parent.parent
@@ -150,6 +150,7 @@ SECTIONS = {
     "encoders": _encoders,
     "bottleneck": lambda found: bottleneck.page(found, _where(found)),
     "reproducibility": lambda found: reproducibility.page(found, _where(found)),
+    "few_labels": lambda found: few_labels.page(found, _where(found)),
     "throughput": lambda found: throughput.page(found, _where(found)),
     "imports": _imports,
 }

@@ -6,6 +6,7 @@ import sys
 
 from click.testing import CliRunner
 
+from goalkit import GoalModel
 from goalkit.cli import _COMMANDS, goalkit
 from goalkit.errors import GoalkitError, StorageError
 
@@ -134,6 +135,22 @@ def test_setting_bad_rows_aside_asks_for_the_file(tmp_path):
     page = call("train", "--rejects", tmp_path / "bad.jsonl", "--output", tmp_path / "model")
     assert page.exit_code == 2
     assert "the shipped goals have no bad rows" in " ".join(page.output.replace("│", " ").split())
+
+
+def test_train_on_few_labels(tmp_path, splits):
+    goals = splits.validation.take(range(60))
+    source = tmp_path / "goals.csv"
+    with source.open("w", encoding="utf-8", newline="") as handle:
+        csv.writer(handle).writerows([("text", "category"), *zip(goals.texts, goals.labels["category"], strict=True)])
+    arguments = ("--data", source, "--label", "category", "--few-labels", "frozen", "--output", tmp_path / "model")
+    refused = call("train", *arguments, "--epochs", 3, "--resume")
+    assert refused.exit_code == 2
+    assert "leave out --epochs, --resume" in refused.output
+    trained = call("train", *arguments)
+    assert trained.exit_code == 0, trained.output
+    record = json.loads((tmp_path / "model" / "training.json").read_bytes())
+    assert record["trainer"]["tuning"] == "frozen"
+    assert GoalModel.load(tmp_path / "model").predict(["跑步"])[0].labels["category"] in goals.labels["category"]
 
 
 def test_verify_exits_with_3_when_a_gate_fails(exported, tmp_path, untrained):

@@ -19,11 +19,17 @@ Examples:
   goalkit train --data goals.csv --label category --label difficulty
   goalkit train --data titles.csv --text title --label topic --epochs 5 --output build/topics
   goalkit train --backbone bert-base-chinese --checkpoint ./bert-base-chinese --learning-rate 2e-5
+  goalkit train --backbone bert-base-chinese --checkpoint ./bert-base-chinese --data few.csv --few-labels frozen
   torchrun --nproc-per-node 2 -m goalkit.cli train""",
 )
 @data_options
 @model_options
 @trainer_options
+@click.option(
+    "--few-labels",
+    type=click.Choice(["frozen", "contrastive"]),
+    help="For 8 to 500 labelled texts and a --checkpoint: leave the encoder as it is, or tune it by contrast.",
+)
 @click.option("--output", type=click.Path(path_type=Path), default=MODEL, show_default=True, help="Folder for the model.")
 @click.option("--run", type=click.Path(path_type=Path), help="Folder for log and checkpoint.  [default: beside the model]")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
@@ -39,6 +45,7 @@ def command(
     checkpoint: str | None,
     own_vocabulary: bool,
     settings: Path | None,
+    few_labels: str | None,
     output: Path,
     run: Path | None,
     resume: bool,
@@ -51,17 +58,28 @@ def command(
     from goalkit.model import GoalModel
     from goalkit.storage import MODEL as MODEL_FOLDER
     from goalkit.storage import check_replaceable
-    from goalkit.training import evaluate
+    from goalkit.training import FewLabelsTrainer, evaluate
     from goalkit.training.processes import Processes
 
     first = Processes.current().first
     if first:
         check_replaceable(output, MODEL_FOLDER)
+    unused = [name for name, value in {"settings": settings, "run": run, **options}.items() if value is not None]
+    unused += [name for name, value in {"resume": resume, "tensorboard": tensorboard}.items() if value]
+    if few_labels and unused:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        raise click.UsageError(f"--few-labels has no epochs, no checkpoints and no log: leave out {named}")
     trainer = read_trainer(settings, seed, options)
     splits = load_splits(data, text, labels, encoding, rejects, seed)
     texts = splits.train.texts if own_vocabulary else None
     tasks = splits.train.tasks
     model = GoalModel.from_backbone(backbone, tasks=tasks, vocabulary_from=texts, checkpoint=checkpoint, seed=seed)
+    if few_labels:
+        few = FewLabelsTrainer(tuning=few_labels, seed=seed).fit(model, splits.train.extend(splits.validation))
+        few.save(output)
+        show_scores(f"{len(splits.test)} test texts", evaluate(few.model, splits.test))
+        console.print(f"model: {output}\nnext:  goalkit export {output}")
+        return
     folder = run or output.with_name(f"{output.name}-run")
     finished = trainer.fit(model, splits, folder=folder, resume=resume, tensorboard=tensorboard)
     if not first:
