@@ -10,7 +10,8 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,17 +24,16 @@ from benchmarks.titles import read_titles
 from goalkit import Dataset, GoalModel, Splits, Trainer
 from goalkit.training import evaluate
 from goalkit.training.encoding import EncodedRows
-from goalkit.training.recorder import Recorder
 
 BATCHES = (16, 32, 64, 128)
-WARM, SWEEP, STEPS, WINDOWS = 3, 6, 30, 3
+WARM, SWEPT_ROWS, STEPS, WINDOWS = 2, 512, 30, 3
 BACKBONES = ("tiny-bert", "mobilebert", "bert-base-chinese")
 LENGTH = 128
 ROWS, EPOCHS, SEEDS = 12_000, 3, 3
 RATE, WARMUP = 5e-4, 0.1
 
-Timed = Callable[[GoalModel, Dataset, int, int], list[float]]
-"""Trains on rows with a batch size and a seed, and says when each step ended."""
+Way = Callable[[GoalModel, Dataset, int, int, int], GoalModel]
+"""Trains a copy of a model on rows, with a batch size and a seed, for some epochs."""
 
 
 def measure(data: Path | None) -> dict[str, Any]:
@@ -62,27 +62,32 @@ class _Wrapped(nn.Module):
         return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
 
 
-def _goalkit(model: GoalModel, rows: Dataset, batch: int, seed: int, *, epochs: int = 1) -> list[float]:
-    stamps: list[float] = []
+@contextmanager
+def _steps_noted() -> Iterator[list[tuple[float, int]]]:
+    """Yields a list to which every forward pass of a training adds when it began, and how many tokens it was given."""
+    noted: list[tuple[float, int]] = []
+    forward = GoalModel.forward
+
+    def noting(model: GoalModel, input_ids: Tensor, attention_mask: Tensor, length: int) -> dict[str, Tensor]:
+        if model.training:
+            noted.append((time.perf_counter(), int(attention_mask.sum())))
+        return forward(model, input_ids, attention_mask, length)
+
+    with mock.patch.object(GoalModel, "forward", noting):
+        yield noted
+
+
+def _goalkit(model: GoalModel, rows: Dataset, batch: int, seed: int, epochs: int = 1) -> GoalModel:
     trainer = Trainer(
         epochs=epochs, learning_rate=RATE, warmup=WARMUP, batch_size=batch, seed=seed, temperature=False, patience=epochs
     )
     few = rows.take(range(64))
-    with mock.patch.object(Recorder, "stepped", side_effect=lambda *_: stamps.append(time.perf_counter())):
-        run = trainer.fit(model, Splits(rows, few, few), progress=False)
-    model.load_state_dict(run.model.state_dict())
-    return stamps
+    return trainer.fit(model, Splits(rows, few, few), progress=False).model
 
 
-def _peer(*, tuned: bool) -> Timed:
-    def train(model: GoalModel, rows: Dataset, batch: int, seed: int, *, epochs: int = 1) -> list[float]:
-        from transformers import BertTokenizerFast, DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
-
-        stamps: list[float] = []
-
-        class Stamp(TrainerCallback):
-            def on_step_end(self, *_: Any, **__: Any) -> None:
-                stamps.append(time.perf_counter())
+def _peer(*, tuned: bool) -> Way:
+    def train(model: GoalModel, rows: Dataset, batch: int, seed: int, epochs: int = 1) -> GoalModel:
+        from transformers import BertTokenizerFast, DataCollatorWithPadding, Trainer, TrainingArguments
 
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -114,14 +119,14 @@ def _peer(*, tuned: bool) -> Timed:
                 dataloader_pin_memory=False,
             )
             collator = DataCollatorWithPadding(tokenizer, padding="longest" if tuned else "max_length", max_length=LENGTH)
-            wrapped = _Wrapped(model)
-            Trainer(wrapped, arguments, data_collator=collator, train_dataset=entries, callbacks=[Stamp()]).train()
-        return stamps
+            trained = model.copy()
+            Trainer(_Wrapped(trained), arguments, data_collator=collator, train_dataset=entries).train()
+        return trained.eval()
 
-    return train  # type: ignore[return-value]
+    return train
 
 
-WAYS: dict[str, tuple[Timed, Sequence[int]]] = {
+WAYS: dict[str, tuple[Way, Sequence[int]]] = {
     "goalkit": (_goalkit, BATCHES),
     "tuned Trainer": (_peer(tuned=True), BATCHES),
     "recipe": (_peer(tuned=False), (16,)),
@@ -133,7 +138,9 @@ def _windows(backbone: str, titles: Dataset) -> dict[str, Any]:
     model = GoalModel.from_backbone(backbone, tasks=titles.tasks)
     swept: dict[str, dict[int, float]] = {}
     for name, (way, batches) in WAYS.items():
-        swept[name] = {batch: _speed(way, model, titles, batch, SWEEP, 0) for batch in batches} if len(batches) > 1 else {}
+        swept[name] = (
+            {batch: _speed(way, model, titles, batch, SWEPT_ROWS // batch, 0) for batch in batches} if len(batches) > 1 else {}
+        )
         print(f"{backbone}: {name} {swept[name]}", flush=True)
     chosen = {name: _smallest_fast(swept[name]) if swept[name] else 16 for name in WAYS}
     speeds: dict[str, list[float]] = {name: [] for name in WAYS}
@@ -145,11 +152,11 @@ def _windows(backbone: str, titles: Dataset) -> dict[str, Any]:
     matrices = sum(module.weight.numel() for module in model.encoder.modules() if isinstance(module, nn.Linear))
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "gflop_per_sample": 6 * matrices * length / 1e9,
+        "gflop_per_token": 6 * matrices / 1e9,
         "tokens_per_sample": length,
         "swept": swept,
         "batch": chosen,
-        "samples_per_second": speeds,
+        "tokens_per_second": speeds,
     }
 
 
@@ -158,11 +165,17 @@ def _smallest_fast(speeds: dict[int, float]) -> int:
     return min(batch for batch, speed in speeds.items() if speed >= 0.97 * max(speeds.values()))
 
 
-def _speed(way: Timed, model: GoalModel, titles: Dataset, batch: int, steps: int, seed: int) -> float:
+def _speed(way: Way, model: GoalModel, titles: Dataset, batch: int, steps: int, seed: int) -> float:
     """Samples a second over `steps`, after some to warm up."""
-    places = np.random.default_rng(seed).choice(len(titles), (WARM + steps) * batch, replace=False)
-    stamps = way(model.copy(), titles.take(places.tolist()), batch, seed)
-    return steps * batch / (stamps[-1] - stamps[WARM - 1])
+    places = np.random.default_rng(seed).choice(len(titles), (WARM + steps + 1) * batch, replace=False)
+    with _steps_noted() as noted:
+        way(model, titles.take(places.tolist()), batch, seed, 1)
+    return _tokens_per_second(noted[WARM:])
+
+
+def _tokens_per_second(noted: Sequence[tuple[float, int]]) -> float:
+    """From the beginning of the first step to that of the last. Tokens and not samples: a Trainer takes the longest first."""
+    return sum(tokens for _, tokens in noted[:-1]) / (noted[-1][0] - noted[0][0])
 
 
 def _whole(splits: Splits) -> dict[str, Any]:
@@ -172,10 +185,10 @@ def _whole(splits: Splits) -> dict[str, Any]:
     found: dict[str, list[dict[str, float]]] = {"goalkit": [], "tuned Trainer": []}
     for seed in range(SEEDS):
         for name in found:
-            trained = model.copy()
-            stamps = WAYS[name][0](trained, rows, 64, seed, epochs=EPOCHS)  # type: ignore[call-arg]
-            speed = (len(stamps) - 1) * ROWS * EPOCHS / len(stamps) / (stamps[-1] - stamps[0])
-            found[name].append({"samples_per_second": speed, "accuracy": evaluate(trained.eval(), splits.test)[0].accuracy})
+            with _steps_noted() as noted:
+                trained = WAYS[name][0](model, rows, 64, seed, EPOCHS)
+            accuracy = evaluate(trained, splits.test)[0].accuracy
+            found[name].append({"tokens_per_second": _tokens_per_second(noted), "accuracy": accuracy})
             print(f"whole: {name} {found[name][-1]}", flush=True)
     return found
 
@@ -208,16 +221,18 @@ def page(found: dict[str, Any], where: str) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for backbone, each in found["windows"].items():
-        medians = {name: statistics.median(speeds) for name, speeds in each["samples_per_second"].items()}
+        medians = {name: statistics.median(speeds) for name, speeds in each["tokens_per_second"].items()}
         for name, speed in medians.items():
             kind = "float32" if name == "recipe" else "bfloat16"
-            share = speed * each["gflop_per_sample"] / found["gemm_gflops"][kind]
+            samples = speed / each["tokens_per_sample"]
+            share = speed * each["gflop_per_token"] / found["gemm_gflops"][kind]
             lines.append(
-                f"| {backbone}, {each['parameters'] / 1e6:.1f} M | {name} | {each['batch'][name]} | {speed:.1f} | "
+                f"| {backbone}, {each['parameters'] / 1e6:.1f} M | {name} | {each['batch'][name]} | {samples:.1f} | "
                 f"{speed / medians['recipe']:.1f}x | {speed / medians['tuned Trainer']:.2f}x | {share:.0%} |"
             )
+    length = found["windows"]["tiny-bert"]["tokens_per_sample"]
     whole = [
-        f"| {name} | {statistics.median(run['samples_per_second'] for run in runs):.0f} | "
+        f"| {name} | {statistics.median(run['tokens_per_second'] for run in runs) / length:.0f} | "
         + " / ".join(f"{run['accuracy']:.2%}" for run in runs)
         + " |"
         for name, runs in found["whole"].items()
@@ -226,12 +241,13 @@ def page(found: dict[str, Any], where: str) -> str:
         [
             "## Training speed",
             "",
-            f"News titles, {found['windows']['tiny-bert']['tokens_per_sample']:.0f} tokens in the mean; full-size models. The "
+            f"News titles, {length:.0f} tokens in the mean; full-size models. The "
             "recipe is Hugging Face's Trainer as tutorials have it: padded to 128 tokens, float32, batches of 16, AdamW. "
             "The tuned one has bfloat16, fused AdamW, dynamic padding and batches grouped by length. It and goalkit may each "
             f"choose a batch size of {', '.join(map(str, settings['batches']))}. {settings['windows']} windows of "
-            f"{settings['steps']} steps, in turns. The last column counts the products of real tokens with weight matrices, "
-            "forward and backward, against what one large product reaches here "
+            f"{settings['steps']} steps, in turns; samples are counted by their tokens, as "
+            "the tuned Trainer takes the longest titles first. The last column counts the products of real tokens with weight "
+            "matrices, forward and backward, against what one large product reaches here "
             f"({found['gemm_gflops']['float32']:.0f} GFLOP/s in float32, {found['gemm_gflops']['bfloat16']:.0f} in bfloat16).",
             "",
             *lines,
