@@ -8,6 +8,7 @@ from goalkit.training.profiling import Profile, profile
 from goalkit.training.report import EvaluationReport, TaskReport, evaluation_report
 from goalkit.training.run import Epoch, TrainingRun
 from goalkit.training.search import Search, SearchResult
+from goalkit.training.standardization import standardize_embeddings
 from goalkit.training.trainer import Trainer
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "ngram_baseline",
     "profile",
     "score",
+    "standardize_embeddings",
 ]

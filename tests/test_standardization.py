@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+import torch
+
+from goalkit import GoalModel
+from goalkit.errors import ModelError, TrainingError
+from goalkit.training import standardize_embeddings
+
+
+@pytest.mark.parametrize("backbone", ["tiny-bert", "bert-base-chinese", "mobilebert"])
+def test_embeddings_are_standardized_and_nothing_else_changes(backbone, splits, tiny_checkpoint):
+    model = GoalModel.from_backbone(backbone, tasks=splits.train.tasks, checkpoint=tiny_checkpoint(backbone))
+    texts = splits.validation.texts
+    made = standardize_embeddings(model, texts)
+    before, after = model.embed(texts), made.embed(texts)
+    assert np.abs(before.mean(0)).max() > 0.05
+    assert after.mean(0) == pytest.approx(np.zeros(after.shape[1]), abs=1e-3)
+    assert after.std(0) == pytest.approx(np.ones(after.shape[1]), abs=1e-3)
+    old, new = (each.predict_probabilities(splits.test.texts) for each in (model, made))
+    for task in old:
+        assert new[task] == pytest.approx(old[task], abs=1e-4)
+
+
+def test_an_encoder_that_ends_otherwise_is_refused(untrained, splits):
+    model = untrained.copy()
+    model.pooling = "encoder"
+    model.encoder.forward = lambda ids, mask, length: torch.tanh(torch.ones(len(ids), model.encoder.hidden_size) * ids[:, :1])
+    with pytest.raises(ModelError, match="something else follows"):
+        standardize_embeddings(model, splits.test.texts[:8])
+    with pytest.raises(TrainingError, match="1 texts"):
+        standardize_embeddings(untrained, splits.test.texts[:1])
