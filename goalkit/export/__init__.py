@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from goalkit.export.rescaling import rescale_for_half_precision
     from goalkit.export.runtime import load_model
     from goalkit.export.updatable import (
+        CorrectionGate,
         NeighboursHeadBuilder,
         Rehearsal,
         UpdatableHead,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Bundle": "bundle",
     "CoreMLExporter": "exporter",
+    "CorrectionGate": "updatable",
     "Gates": "verification",
     "Hints": "hints",
     "NeighboursHeadBuilder": "updatable",
@@ -47,6 +49,7 @@ _HOMES = {
 __all__ = [
     "Bundle",
     "CoreMLExporter",
+    "CorrectionGate",
     "Gates",
     "Hints",
     "NeighboursHeadBuilder",

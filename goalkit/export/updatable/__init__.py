@@ -1,5 +1,6 @@
 """The part of a model that keeps learning on the phone: building it, checking it, and rehearsing its training here."""
 
+from goalkit.export.updatable.gate import CorrectionGate
 from goalkit.export.updatable.head import UpdatableHead, UpdatableHeadBuilder
 from goalkit.export.updatable.neighbours import NeighboursHeadBuilder
 from goalkit.export.updatable.pipeline import write_updatable_pipeline
@@ -7,6 +8,7 @@ from goalkit.export.updatable.rehearsal import Rehearsal, rehearse_update
 from goalkit.export.updatable.validation import Violation, find_violations, validate_updatable
 
 __all__ = [
+    "CorrectionGate",
     "NeighboursHeadBuilder",
     "Rehearsal",
     "UpdatableHead",

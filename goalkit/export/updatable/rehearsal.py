@@ -65,10 +65,15 @@ class Rehearsal:
 
 def accuracy(spec: Any, embeddings: Array, labels: Sequence[str]) -> float:
     """Share of embeddings, float32 [N, H], that a head gives its right label."""
+    return float(np.mean(predicted_labels(spec, embeddings) == np.array(labels)))
+
+
+def predicted_labels(spec: Any, embeddings: Array) -> npt.NDArray[np.str_]:
+    """The likeliest label of each of N embeddings, float32 [N, H], by a head, [N]."""
     model = executable(spec)
     (probabilities,) = model.predict_many(dict.fromkeys(model.inputs, embeddings), batch_size=256).values()
-    known = np.array(model.labels)  # type: ignore[attr-defined]
-    return float(np.mean(known[probabilities.argmax(1)] == np.array(labels)))
+    labels: npt.NDArray[np.str_] = np.array(model.labels)[probabilities.argmax(1)]  # type: ignore[attr-defined]
+    return labels
 
 
 def rehearse_update(
@@ -102,7 +107,7 @@ def rehearse_update(
         raise UnsupportedOperationError(f"a model of type {kind} cannot be rehearsed: give the head, a classifier, itself")
     if seeds < 1:
         raise ConfigurationError(f"seeds is {seeds}: it must be at least 1")
-    points = _checked(spec, np.asarray(embeddings, np.float32), labels)
+    points = checked_examples(spec, embeddings, labels)
     if kind == NEIGHBOURS:
         return Rehearsal((_add_neighbours(spec, points, labels, parameters or {}),))
     training = _Training.read(spec, parameters or {})
@@ -215,7 +220,9 @@ def _add_neighbours(spec: Any, points: Array, labels: Sequence[str], parameters:
     return Update(0, (), updated)
 
 
-def _checked(spec: Any, points: Array, labels: Sequence[str]) -> Array:
+def checked_examples(spec: Any, embeddings: npt.ArrayLike, labels: Sequence[str]) -> Array:
+    """The embeddings as float32 [N, H]. Raises TrainingError if there are none, or they do not fit the head or the labels."""
+    points = np.asarray(embeddings, np.float32)
     (feature,) = spec.description.input
     shape = tuple(feature.type.multiArrayType.shape)
     if len(points) == 0 or len(labels) == 0:

@@ -1,0 +1,69 @@
+"""How far a lesson reaches: the updated head answers near what the user corrected, the shipped head everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from goalkit.configuration import between
+from goalkit.export.runtime.loading import read_spec
+from goalkit.export.updatable.rehearsal import checked_examples, predicted_labels
+
+Array = npt.NDArray[np.float32]
+
+
+@attrs.frozen(eq=False)
+class CorrectionGate:
+    """Decides for each text which of two heads answers: the updated one, or the one that was shipped.
+
+    A few dozen examples move a whole decision boundary, also where nobody corrected anything. The gate confines that: it is
+    open for embeddings whose mean cosine to the nearest corrections reaches a threshold. All it takes on the phone are
+    embeddings that the app keeps for training anyway, and both heads.
+
+    Cosines mean something only if embeddings are spread around zero: see `goalkit.training.standardize_embeddings`.
+
+    Args:
+        corrections: float32 [C, H], embeddings of texts that the shipped head had wrong. With none, it never opens.
+        threshold: the least mean cosine at which it opens.
+        nearest: the corrections that the mean is taken of, or all, if there are fewer.
+    """
+
+    corrections: Array
+    threshold: float = attrs.field(default=0.2, validator=between(-1, 1))
+    nearest: int = attrs.field(default=3, validator=between(1, whole=True))
+
+    @classmethod
+    def around(cls, shipped: str | Path | Any, embeddings: npt.ArrayLike, labels: Sequence[str], **settings: Any) -> Self:
+        """A gate around those of a user's N examples that the shipped head has wrong.
+
+        Args:
+            shipped: the head's `.mlmodel` file, or its protobuf message.
+            embeddings: float32 [N, H], as the program gives them.
+            labels: what the user says they are.
+            settings: `threshold` and `nearest`.
+
+        Raises:
+            TrainingError: there are no examples, they do not fit the head, or are not numbers.
+        """
+        spec = read_spec(Path(shipped)) if isinstance(shipped, str | Path) else shipped
+        points = checked_examples(spec, embeddings, labels)
+        return cls(points[predicted_labels(spec, points) != np.array(labels)], **settings)
+
+    def opens(self, embeddings: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """For embeddings, float32 [N, H], whether the updated head answers, bool [N]."""
+        points = np.asarray(embeddings, np.float32)
+        if not len(self.corrections):
+            return np.zeros(len(points), bool)
+        cosines = np.sort(_directions(points) @ _directions(self.corrections).T, axis=1)
+        opened: npt.NDArray[np.bool_] = cosines[:, -self.nearest :].mean(1) >= self.threshold
+        return opened
+
+
+def _directions(vectors: Array) -> Array:
+    found: Array = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return found
