@@ -18,6 +18,7 @@ NAMES = (
     "bottleneck",
     "reproducibility",
     "augmentation",
+    "calibration",
     "few_labels",
     "titles",
     "throughput",

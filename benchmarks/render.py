@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import augmentation, bottleneck, few_labels, reproducibility, scale, throughput
+from benchmarks import augmentation, bottleneck, calibration, few_labels, reproducibility, scale, throughput
 from benchmarks.personalisation.page import personalisation
 
 ROOT = Path(__file__).parent.parent
@@ -15,6 +15,8 @@ def write_docs(results: Path) -> None:
     """Render every result that there is."""
     saved = {file.stem: json.loads(file.read_bytes()) for file in sorted(results.glob("*.json"))}
     sections = [SECTIONS[name](saved[name]) for name in SECTIONS if name in saved]
+    if "calibration" in saved:
+        sections.append(calibration.page(saved["calibration"], saved.get("titles"), _where(saved["calibration"])))
     head = "# Benchmarks\n\nWritten by `python -m benchmarks`. No figure was taken on a phone.\n"
     (ROOT / "docs" / "benchmarks.md").write_text("\n".join([head, *sections]), encoding="utf-8")
     if "demo" in saved:

@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.calibration import calibration_errors
 from goalkit import CoreMLExporter, Dataset, GoalModel, Splits, Task, Trainer, UpdatableHeadBuilder
 from goalkit.compress import Compressor
-from goalkit.training import evaluate, ngram_baseline
+from goalkit.training import calibrate, evaluate, ngram_baseline
 
-TRAINER = Trainer(epochs=4, learning_rate=5e-4, batch_size=64)
+TRAINER = Trainer(epochs=4, learning_rate=5e-4, batch_size=64, temperature=False)
 LENGTH = 48
 
 
@@ -28,20 +29,22 @@ def measure(data: Path | None) -> dict[str, Any]:
     start = time.perf_counter()
     run = TRAINER.fit(model, splits)
     seconds = time.perf_counter() - start
+    trained = calibrate(run.model, splits.validation).model
     int8, palette6, palette4 = (
-        Compressor.from_recipe(recipe).compress(run.model).model for recipe in ("int8", "palette6", "palette4")
+        Compressor.from_recipe(recipe).compress(trained).model for recipe in ("int8", "palette6", "palette4")
     )
     texts, labels = splits.test.texts, splits.test.labels
     results: dict[str, Any] = {
         "rows": [len(splits.train), len(splits.validation), len(splits.test)],
         "n-grams": baseline,
-        "float32": evaluate(run.model, splits.test)[0].accuracy,
+        "float32": evaluate(trained, splits.test)[0].accuracy,
         "trainer": repr(TRAINER),
+        "calibration": calibration_errors(run.model, splits),
         "training_seconds": round(seconds),
     }
     exports = {
-        "FP32": ("float32", run.model),
-        "FP16": ("float16", run.model),
+        "FP32": ("float32", trained),
+        "FP16": ("float16", trained),
         "FP16, INT8 weights": ("float16", int8),
         "FP16, 6-bit palettes": ("float16", palette6),
         "FP16, 4-bit palettes": ("float16", palette4),
@@ -52,7 +55,7 @@ def measure(data: Path | None) -> dict[str, Any]:
             exporter = CoreMLExporter(sequence_length=LENGTH, precision=precision)
             bundle = exporter.export(exported, Path(folder) / "bundle", heads=[head])
             start = time.perf_counter()
-            report = bundle.verify(texts, labels, reference=run.model)
+            report = bundle.verify(texts, labels, reference=trained)
             results.setdefault("bundles", {})[name] = {**report.to_dict(), "verify_seconds": round(time.perf_counter() - start)}
     return results
 

@@ -97,3 +97,6 @@ HABITS = (
 
 NEW_CATEGORIES = {"pets": ("生活", PET), "books": ("学习", BOOKS), "careers": ("工作", JOBHUNT), "medicine": ("健康", MEDICAL)}
 """What a user may want a category of its own for."""
+
+DEVELOPMENT_CATEGORIES = {"sleep": ("健康", SLEEP), "meetings": ("工作", MEETING), "fun": ("生活", FUN)}
+"""Those by which the settings for the others are chosen."""

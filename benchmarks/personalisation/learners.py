@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,14 +11,14 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from goalkit.export import rehearse_update
-from goalkit.export.runtime.loading import executable
+from goalkit.export import CorrectionGate, rehearse_update
+from goalkit.export.updatable.rehearsal import predicted_labels
 
 Vectors = npt.NDArray[np.float32]
 Predictor = Callable[[Vectors], npt.NDArray[np.str_]]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Examples:
     """N embeddings, float32 [N, H], and their N labels."""
 
@@ -42,15 +44,19 @@ class Strategy:
 
 def labelled_by(spec: Any) -> Predictor:
     """What a saved head answers."""
-    model = executable(spec)
-    known = np.array(model.labels)  # type: ignore[attr-defined]
+    return _remembered(functools.partial(predicted_labels, spec))
 
-    def answer(vectors: Vectors) -> npt.NDArray[np.str_]:
-        (probabilities,) = model.predict_many(dict.fromkeys(model.inputs, vectors), batch_size=512).values()
-        answers: npt.NDArray[np.str_] = known[probabilities.argmax(1)]
-        return answers
 
-    return answer
+def _remembered(function: Callable[[Vectors], Any]) -> Callable[[Vectors], Any]:
+    """The same function, which answers an array that it has seen before from memory."""
+    answers: dict[int, tuple[Vectors, Any]] = {}
+
+    def remembering(vectors: Vectors) -> Any:
+        if id(vectors) not in answers:
+            answers[id(vectors)] = vectors, function(vectors)
+        return answers[id(vectors)][1]
+
+    return remembering
 
 
 def no_update(spec: Any) -> Strategy:
@@ -58,18 +64,45 @@ def no_update(spec: Any) -> Strategy:
     return Strategy([{}], lambda corrected, setting, seeds: [labelled_by(spec)])
 
 
-def head_update(spec: Any, replayed: Examples | None) -> Strategy:
-    """What `MLUpdateTask` does with a saved head, rehearsed; the replayed examples are mixed in."""
-    settings = [
-        {"epochs": epochs, "learningRate": rate} for epochs in (5, 10, 20, 50) for rate in (0.003, 0.01, 0.03, 0.1, 0.3)
+def head_updates(spec: Any, replayed: Examples | None) -> tuple[Strategy, Strategy]:
+    """What `MLUpdateTask` does with a saved head, rehearsed: the updated head alone, and gated.
+
+    The replayed examples are mixed in, and each correction counts several times among them.
+    """
+    times = (1,) if replayed is None else (1, 3)
+    grid = [
+        {"times": count, "epochs": epochs, "learningRate": rate}
+        for count, epochs, rate in itertools.product(times, (5, 10, 20), (0.0003, 0.001, 0.003, 0.01))
     ]
 
-    def learn(corrected: Examples, setting: dict[str, Any], seeds: int) -> list[Predictor]:
-        examples = corrected if replayed is None else corrected + replayed
-        rehearsal = rehearse_update(spec, examples.vectors, examples.labels, parameters=setting, seeds=seeds)
+    shipped = labelled_by(spec)
+
+    @functools.cache
+    def updates(corrected: Examples, times: int, epochs: int, rate: float, seeds: int) -> list[Predictor]:
+        repeated = Examples(np.tile(corrected.vectors, (times, 1)), corrected.labels * times)
+        examples = repeated if replayed is None else repeated + replayed
+        parameters = {"epochs": epochs, "learningRate": rate}
+        rehearsal = rehearse_update(spec, examples.vectors, examples.labels, parameters=parameters, seeds=seeds)
         return [labelled_by(update.spec) for update in rehearsal.updates]
 
-    return Strategy(settings, learn)
+    def learn(corrected: Examples, setting: dict[str, Any], seeds: int) -> list[Predictor]:
+        return updates(corrected, setting["times"], setting["epochs"], setting["learningRate"], seeds)
+
+    @functools.cache
+    def gate(corrected: Examples, threshold: float, nearest: int) -> Callable[[Vectors], npt.NDArray[np.bool_]]:
+        limits = {"threshold": threshold, "nearest": nearest}
+        return _remembered(CorrectionGate.around(spec, corrected.vectors, corrected.labels, **limits).opens)
+
+    def learn_gated(corrected: Examples, setting: dict[str, Any], seeds: int) -> list[Predictor]:
+        opens = gate(corrected, setting["threshold"], setting["nearest"])
+        return [_gated(opens, updated, shipped) for updated in learn(corrected, setting, seeds)]
+
+    gates = [{"threshold": limit, "nearest": count} for limit, count in itertools.product((0.1, 0.2, 0.3), (1, 3))]
+    return Strategy(grid, learn), Strategy([{**one, **gate} for one in grid for gate in gates], learn_gated)
+
+
+def _gated(opens: Callable[[Vectors], npt.NDArray[np.bool_]], updated: Predictor, shipped: Predictor) -> Predictor:
+    return lambda vectors: np.where(opens(vectors), updated(vectors), shipped(vectors))
 
 
 def neighbours(spec: Any) -> Strategy:
