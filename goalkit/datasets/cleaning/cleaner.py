@@ -36,7 +36,6 @@ PASSES = 64
 """How often the steps are applied at most. Two passes settle an ordinary text; only one made to defeat cleaning needs more."""
 
 BATCH = 5_000
-PROGRESS_FROM = 1_000
 
 
 @attrs.frozen(kw_only=True)
@@ -123,7 +122,7 @@ class Cleaner:
 
     def _results(self, texts: pa.ChunkedArray, workers: int) -> Iterator[list[Result]]:
         batches = (texts[start : start + BATCH].to_pylist() for start in range(0, len(texts), BATCH))
-        with tqdm(total=len(texts), desc="cleaning", unit="text", leave=False, disable=len(texts) < PROGRESS_FROM) as bar:
+        with tqdm(total=len(texts), desc="cleaning", unit="text", leave=False, delay=1) as bar:
             for results in self._cleaned(batches, min(workers, -(-len(texts) // BATCH))):
                 bar.update(len(results))
                 yield results

@@ -14,9 +14,6 @@ from tqdm.auto import tqdm
 from goalkit.errors import ConfigurationError, RuntimeModelError
 from goalkit.export.coreml import model_proto
 
-PROGRESS_FROM = 1000
-"""Examples from which a progress bar is shown."""
-
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -59,7 +56,7 @@ class RuntimeModel(ABC):
             raise ConfigurationError(f"batch_size is {batch_size}: it must be at least 1")
         arrays = self.checked(inputs)
         count = len(next(iter(arrays.values())))
-        starts = tqdm(range(0, count, batch_size), "executing", unit="batch", leave=False, disable=count < PROGRESS_FROM)
+        starts = tqdm(range(0, count, batch_size), "executing", unit="batch", leave=False, delay=1)
         parts = [self._execute({name: array[start : start + batch_size] for name, array in arrays.items()}) for start in starts]
         if not parts:
             return {name: np.zeros((0, *feature.shape), feature.dtype) for name, feature in self.outputs.items()}
