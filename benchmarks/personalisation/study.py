@@ -111,7 +111,7 @@ def _study(trained: GoalModel, parts: Splits) -> dict[str, Any]:
         for name, strategy in _strategies(small, replays, replayed).items():
             chosen[name] = _choose(strategy, [user for user in users if user.habit.part == DEVELOPMENT], labelled_by(shipped))
             results[name] = [
-                _scores(user, strategy.learn(user.corrected, chosen[name], SEEDS))
+                _summary(_scores(user, strategy.learn(user.corrected, chosen[name], SEEDS)))
                 for user in users
                 if user.habit.part == REPORTED
             ]
@@ -179,6 +179,11 @@ def _scores(user: User, predictors: list[Predictor]) -> dict[str, list[float]]:
         "others_outside": [user.others.accuracy(each, user.outside) for each in predictors],
         "others": [user.others.accuracy(each) for each in predictors],
     }
+
+
+def _summary(scores: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Mean and standard deviation over seeds."""
+    return {kind: [statistics.mean(values), statistics.pstdev(values)] for kind, values in scores.items()}
 
 
 def _choose(strategy: Strategy, users: list[User], shipped: Predictor) -> dict[str, Any]:
