@@ -57,7 +57,7 @@ def demo_table(found: dict[str, Any]) -> str:
 
 
 def _demo(found: dict[str, Any]) -> str:
-    return f"## The demo\n\nHand-written goals, random initial weights.\n\n{demo_table(found)}"
+    return f"## The demo\n\nGoals written by a language model, random initial weights.\n\n{demo_table(found)}"
 
 
 def _corpus(found: dict[str, Any]) -> str:
@@ -126,7 +126,7 @@ def _encoders(found: dict[str, Any]) -> str:
             "## Encoders",
             "",
             "Full-size configurations with random weights, as no published ones could be fetched: this says how exact and how "
-            f"fast export and runtime are, nothing of accuracy. Embeddings of {found['texts']} hand-written goals of different "
+            f"fast export and runtime are, nothing of accuracy. Embeddings of {found['texts']} goals of different "
             f"lengths, padded to {found['length']} tokens. Times are medians of {found['runs']} runs on one text, torch eager "
             "on the uncompressed model and the runtime in turns, on the same threads. INT8 and 4-bit (a table of 16 values a "
             "matrix) are in half precision; memory is the whole process at its peak.",

@@ -41,7 +41,7 @@ def command(output: Path, epochs: int, seed: int) -> None:
     start = time.perf_counter()
     splits = Dataset.goals().clean().split(seed=seed)
     sizes = [len(side) for side in (splits.train, splits.validation, splits.test)]
-    step(f"{sum(sizes)} hand-written goals: {sizes[0]} to learn from, {sizes[1]} to choose by, {sizes[2]} to report on")
+    step(f"{sum(sizes)} goals by a language model: {sizes[0]} to learn from, {sizes[1]} to choose by, {sizes[2]} to report on")
     model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, seed=seed)
     step(f"tiny-bert from random weights, {sum(each.numel() for each in model.parameters()) / 1e6:.1f} M of them")
     run = Trainer(epochs=epochs, learning_rate=5e-4, batch_size=16, seed=seed).fit(model, splits)
@@ -73,7 +73,7 @@ def command(output: Path, epochs: int, seed: int) -> None:
     write_json(output / "demo.json", results)
     show_verification(report)
     table(
-        f"Accuracy on {report.texts} test goals (hand-written, never trained on)",
+        f"Accuracy on {report.texts} test goals (written by a language model, never trained on)",
         ["task", "n-grams + SVM", "tiny-bert, float32", "bundle, 8 bit"],
         [(task, *map(percent, each)) for task, each in accuracy.items()],
     )

@@ -29,7 +29,7 @@ DATA_OPTIONS = (
     click.option(
         "--data",
         type=click.Path(path_type=Path),
-        help="CSV, TSV, JSON lines or Parquet file; without it, the shipped hand-written goals.",
+        help="CSV, TSV, JSON lines or Parquet file; without it, the shipped goals.",
     ),
     *COLUMN_OPTIONS,
     click.option("--seed", type=SEED, default=0, show_default=True, help="Of the split, and of all that is random."),

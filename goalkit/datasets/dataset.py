@@ -207,7 +207,7 @@ class Dataset:
 
     @classmethod
     def goals(cls, labels: Sequence[str | Task] = GOAL_TASKS) -> Dataset:
-        """The goals that ship with goalkit: hand-written for it, not collected; docs/goal-corpus.md describes them.
+        """The goals that ship with goalkit: written for it by a language model, not collected (docs/goal-corpus.md).
 
         Args:
             labels: the tasks wanted, by default all three.
