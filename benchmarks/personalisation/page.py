@@ -19,25 +19,28 @@ def personalisation(found: dict[str, Any], docs: Path, where: str) -> str:
     shown = next(iter(found["bases"]))
     draw(found["users"], found["bases"][shown], docs / FIGURE)
     learnt, _, drawn = found["rows"]
+    protocol = found["protocol"]
     return "\n".join(
         [
             "## Learning on the phone",
             "",
             f"{len(found['users'])} simulated users, fixed in `benchmarks/personalisation/habits.py` before any head was "
             "tuned: each files one topic under another category than the guide does, and has words of its own. Each corrects "
-            f"50 goals, 200 follow. {found['development_users']} further users chose each strategy's setting: what helps most "
-            "while everybody else loses under half a point. The goals are written by a language model and the users are rules, "
+            f"{protocol['corrected']} goals, {protocol['following']} follow. {found['development_users']} further users chose "
+            "each strategy's setting: what helps most while everybody else loses under "
+            f"{100 * protocol['forgetting']:g} points. The goals are written by a language model and the users are rules, "
             "so no person's learning was measured. Embeddings come from saved INT8 packages, updates are rehearsed from the "
-            f"saved heads, with 10 seeds of shuffling. Base models learnt from {learnt:,} goals; users draw theirs from "
-            f"{drawn:,} others. Gated means that the updated head answers near corrections and the shipped one elsewhere "
-            "([updatable.md](updatable.md#how-far-a-lesson-reaches)). Differences are in points of accuracy.",
+            f"saved heads, with {protocol['seeds']} seeds of shuffling. Base models learnt from {learnt:,} goals; users draw "
+            f"theirs from {drawn:,} others. Gated means that the updated head answers near corrections and the shipped one "
+            "elsewhere ([updatable.md](updatable.md#how-far-a-lesson-reaches)). Differences are in points of accuracy.",
             "",
             "Aimed at: five points or more for the median user, under one point lost by everybody else.",
             "",
             *(line for name, base in found["bases"].items() for line in [*_base(name, base), ""]),
             "The last column of the tables of strategies takes in the goals of others that lie within what the user files "
             "elsewhere: there the head has learnt to disagree with them, as it was told. In the tables of new categories a "
-            "spare slot is taught ten examples (mean of five draws), with settings chosen on other categories.",
+            f"spare slot is taught {protocol['new_examples']} examples (mean of {protocol['draws']} draws), with settings "
+            "chosen on other categories.",
             "",
             f"What each user gains and everybody else loses, with {shown}:",
             "",
@@ -50,7 +53,6 @@ def personalisation(found: dict[str, Any], docs: Path, where: str) -> str:
 
 
 def _base(name: str, base: dict[str, Any]) -> list[str]:
-    settings = "; ".join(f"{strategy} {setting}" for strategy, setting in base["chosen"].items() if setting)
     return [
         f"### {name}",
         "",
@@ -71,10 +73,14 @@ def _base(name: str, base: dict[str, Any]) -> list[str]:
             for category, scores in categories.items()
         ),
         "",
-        f"Settings: {settings}.",
+        f"Settings: {_settings(base['chosen'])}. For new categories: {_settings(base['chosen_for_new_categories'])}.",
         "",
         *_cost(base["cost"]),
     ]
+
+
+def _settings(chosen: dict[str, dict[str, Any]]) -> str:
+    return "; ".join(f"{strategy} {setting}" for strategy, setting in chosen.items() if setting)
 
 
 def _strategies(base: dict[str, Any]) -> list[str]:

@@ -72,6 +72,14 @@ def measure(data: Path | None) -> dict[str, Any]:
     parts = Dataset.goals([TASK]).clean().split(train=0.45, validation=0.10, test=0.45, seed=0)
     return {
         "rows": [len(parts.train), len(parts.validation), len(parts.test)],
+        "protocol": {
+            "corrected": CORRECTED,
+            "following": FOLLOWING,
+            "seeds": SEEDS,
+            "forgetting": FORGETTING,
+            "new_examples": NEW_EXAMPLES,
+            "draws": DRAWS,
+        },
         "development_users": sum(habit.part == DEVELOPMENT for habit in HABITS),
         "users": [habit.name for habit in HABITS if habit.part == REPORTED],
         "bases": {name: _study(make(parts), parts) for name, make in BASES.items()},
@@ -111,17 +119,19 @@ def _study(trained: GoalModel, parts: Splits) -> dict[str, Any]:
         for name, strategy in _strategies(small, replays, replayed).items():
             chosen[name] = _choose(strategy, [user for user in users if user.habit.part == DEVELOPMENT], labelled_by(shipped))
             results[name] = [
-                _summary(_scores(user, strategy.learn(user.corrected, chosen[name], SEEDS)))
+                _over_seeds(_scores(user, strategy.learn(user.corrected, chosen[name], SEEDS)))
                 for user in users
                 if user.habit.part == REPORTED
             ]
             print(name, chosen[name], flush=True)
+        taught, categories = _new_categories(small, parts.test.texts, pool, replayed)
         return {
             "base_accuracy": pool.accuracy(labelled_by(shipped)),
             "replayed": {kind: len(examples.labels) for kind, examples in replayed.items()},
             "chosen": chosen,
+            "chosen_for_new_categories": taught,
             "strategies": results,
-            "new_categories": _new_categories(small, parts.test.texts, pool, replayed),
+            "new_categories": categories,
             "cost": _cost(bundle, small, pool),
         }
 
@@ -181,7 +191,7 @@ def _scores(user: User, predictors: list[Predictor]) -> dict[str, list[float]]:
     }
 
 
-def _summary(scores: dict[str, list[float]]) -> dict[str, list[float]]:
+def _over_seeds(scores: dict[str, list[float]]) -> dict[str, list[float]]:
     """Mean and standard deviation over seeds."""
     return {kind: [statistics.mean(values), statistics.pstdev(values)] for kind, values in scores.items()}
 
@@ -205,20 +215,25 @@ def _choose(strategy: Strategy, users: list[User], shipped: Predictor) -> dict[s
 
 def _new_categories(
     model: GoalModel, texts: list[str], pool: Examples, replayed: dict[str, Examples]
-) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """What a spare slot makes of ten examples of a category that the model never had, for several draws of the ten."""
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, dict[str, list[float]]]]]:
+    """What a spare slot makes of a few examples of a category that the model never had, for several draws of them.
+
+    Gives the setting chosen for each strategy, and by strategy and category the scores.
+    """
     spec = _head(model, spare_slots=1).spec
     tuning = [user for users in _category_users(DEVELOPMENT_CATEGORIES, texts, pool).values() for user in users]
+    chosen: dict[str, dict[str, Any]] = {}
     found: dict[str, dict[str, dict[str, list[float]]]] = {}
     for kind, replay in (("no", None), *replayed.items()):
-        for name, strategy in zip(("head update", "gated head update"), head_updates(spec, replay), strict=True):
-            setting = _choose(strategy, tuning, labelled_by(spec))
-            print(f"new categories: {name}, {kind} replay", setting, flush=True)
-            found[f"{name}, {kind} replay"] = {
-                category: _category_scores(users, strategy, setting, labelled_by(spec))
+        for way, strategy in zip(("head update", "gated head update"), head_updates(spec, replay), strict=True):
+            name = f"{way}, {kind} replay"
+            chosen[name] = _choose(strategy, tuning, labelled_by(spec))
+            print(f"new categories: {name}", chosen[name], flush=True)
+            found[name] = {
+                category: _category_scores(users, strategy, chosen[name], labelled_by(spec))
                 for category, users in _category_users(NEW_CATEGORIES, texts, pool).items()
             }
-    return found
+    return chosen, found
 
 
 def _category_users(categories: dict[str, tuple[str, str]], texts: list[str], pool: Examples) -> dict[str, list[User]]:
