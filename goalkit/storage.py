@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -53,7 +53,8 @@ def replacing_folder(path: Path, kind: Kind) -> Iterator[Path]:
     temporary = _prepare(path, kind)
     try:
         yield temporary
-        _flush(temporary)
+        for name in files_in(temporary):
+            _flush(temporary / name)
         temporary.chmod(0o755)
         previous = _previous(path)
         if path.exists():
@@ -68,26 +69,29 @@ def replacing_folder(path: Path, kind: Kind) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_file(path: Path) -> Iterator[TextIO]:
-    """Write a text file so that a crash leaves the old one or the new one, never a mixture.
+def replacing_path(path: Path) -> Iterator[Path]:
+    """Write a file by its name so that a crash leaves the old one or the new one, never a mixture.
 
-    Yields a handle for UTF-8, with line ends as they are given; when the block ends well the file takes the place of `path`.
+    Yields the path of an empty temporary file beside `path`, with the same ending; when the block ends well that file is
+    flushed to disk and takes the place of `path`. A device or a pipe is yielded itself, for nothing is kept in it.
 
     Raises:
         StorageError: the file cannot be written (permissions, a full disk), or a folder stands in its place.
     """
-    path = path.resolve()
-    if path.is_dir():
-        raise StorageError(f"{path} is a folder, not a file: choose another path")
     temporary = None
     try:
+        if path.is_dir():
+            raise StorageError(f"{path} is a folder, not a file: choose another path")
+        if path.exists() and not path.is_file():
+            yield path
+            return
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        number, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(number)
         temporary = Path(name)
-        with open(number, "w", encoding="utf-8", newline="") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(number)
+        yield temporary
+        _flush(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as fault:
@@ -95,6 +99,13 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[TextIO]:
+    """Write a text file as `replacing_path` does; yields a handle for UTF-8, with line ends as they are given."""
+    with replacing_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+        yield handle
 
 
 def check_replaceable(path: Path, kind: Kind) -> None:
@@ -110,8 +121,26 @@ def readable_folder(path: Path) -> Path:
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file so that a crash leaves the old one or the new one. Raises StorageError if it cannot be written."""
-    with replacing_file(path) as handle:
-        handle.buffer.write(data)
+    with replacing_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Add lines to a UTF-8 file, all of them or none, flushed to disk. Raises StorageError if they cannot be written."""
+    data = "".join(f"{line}\n" for line in lines).encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                while data:
+                    data = data[file.write(data) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
+    except OSError as fault:
+        raise _storage_error(path, fault) from fault
 
 
 def _prepare(path: Path, kind: Kind) -> Path:
@@ -153,11 +182,9 @@ def _storage_error(path: Path, fault: OSError) -> StorageError:
     )
 
 
-def _flush(folder: Path) -> None:
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb+") as handle:
-                os.fsync(handle.fileno())
+def _flush(file: Path) -> None:
+    with file.open("rb+") as handle:
+        os.fsync(handle.fileno())
 
 
 def files_in(folder: Path) -> list[str]:

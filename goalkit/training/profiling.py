@@ -17,7 +17,7 @@ from torch import nn
 from goalkit.configuration import json_bytes, to_dict
 from goalkit.errors import TrainingError
 from goalkit.model import GoalModel
-from goalkit.storage import write_file
+from goalkit.storage import replacing_path, write_file
 
 WARM = 3
 FRAME = "goalkit/"
@@ -106,6 +106,7 @@ def profile(
 
     Raises:
         TrainingError: there are no texts.
+        StorageError: the trace cannot be written.
     """
     if not texts:
         raise TrainingError("there are no texts to profile with: give at least one")
@@ -131,7 +132,8 @@ def profile(
                         run()
     model.train(was_training)
     if trace is not None:
-        recorded.export_chrome_trace(str(trace))
+        with replacing_path(Path(trace)) as temporary:
+            recorded.export_chrome_trace(str(temporary))
     return _read(recorded.events(), repeats, len(texts), int(batch.attention_mask.sum()), 1000 * sorted(seconds)[repeats // 2])
 
 
