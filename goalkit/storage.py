@@ -53,8 +53,7 @@ def replacing_folder(path: Path, kind: Kind) -> Iterator[Path]:
     temporary = _prepare(path, kind)
     try:
         yield temporary
-        for name in files_in(temporary):
-            _flush(temporary / name)
+        _flush(temporary)
         temporary.chmod(0o755)
         previous = _previous(path)
         if path.exists():
@@ -69,11 +68,11 @@ def replacing_folder(path: Path, kind: Kind) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_path(path: Path) -> Iterator[Path]:
-    """Write a file by its name so that a crash leaves the old one or the new one, never a mixture.
+def replacing_file(path: Path) -> Iterator[TextIO]:
+    """Write a text file so that a crash leaves the old one or the new one, never a mixture.
 
-    Yields the path of an empty temporary file beside `path`, with the same ending; when the block ends well that file is
-    flushed to disk and takes the place of `path`. A device or a pipe is yielded itself, for nothing is kept in it.
+    Yields a handle for UTF-8, with line ends as they are given; when the block ends well the file takes the place of `path`.
+    A device or a pipe, which keeps nothing, is written to as it is.
 
     Raises:
         StorageError: the file cannot be written (permissions, a full disk), or a folder stands in its place.
@@ -83,15 +82,17 @@ def replacing_path(path: Path) -> Iterator[Path]:
         if path.is_dir():
             raise StorageError(f"{path} is a folder, not a file: choose another path")
         if path.exists() and not path.is_file():
-            yield path
+            with path.open("w", encoding="utf-8", newline="") as handle:
+                yield handle
             return
         path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-        os.close(number)
+        number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)
-        yield temporary
-        _flush(temporary)
+        with open(number, "w", encoding="utf-8", newline="") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(number)
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as fault:
@@ -99,13 +100,6 @@ def replacing_path(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def replacing_file(path: Path) -> Iterator[TextIO]:
-    """Write a text file as `replacing_path` does; yields a handle for UTF-8, with line ends as they are given."""
-    with replacing_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
-        yield handle
 
 
 def check_replaceable(path: Path, kind: Kind) -> None:
@@ -121,8 +115,8 @@ def readable_folder(path: Path) -> Path:
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file so that a crash leaves the old one or the new one. Raises StorageError if it cannot be written."""
-    with replacing_path(path) as temporary:
-        temporary.write_bytes(data)
+    with replacing_file(path) as handle:
+        handle.buffer.write(data)
 
 
 def append_lines(path: Path, lines: Iterable[str]) -> None:
@@ -182,9 +176,11 @@ def _storage_error(path: Path, fault: OSError) -> StorageError:
     )
 
 
-def _flush(file: Path) -> None:
-    with file.open("rb+") as handle:
-        os.fsync(handle.fileno())
+def _flush(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb+") as handle:
+                os.fsync(handle.fileno())
 
 
 def files_in(folder: Path) -> list[str]:

@@ -13,8 +13,10 @@ from goalkit.cli.paths import Writes
 
 
 def _beside_the_model(context: click.Context, parameter: click.Parameter, run: Path | None) -> Any:
+    if run is not None:
+        return run
     output: Path = context.params["output"]
-    return run or parameter.type.convert(output.with_name(f"{output.name}-run"), parameter, context)
+    return parameter.type.convert(output.with_name(f"{output.name}-run"), parameter, context)
 
 
 @click.command(
