@@ -14,7 +14,7 @@ import psutil
 from filelock import FileLock
 from optuna import Study
 from optuna.storages import JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
 from goalkit.errors import TrainingError
@@ -25,18 +25,15 @@ IDENTITY, WORKER = "identity", "worker"
 
 
 class _Journal(JournalFileBackend):
-    """Optuna's journal file, but what cannot be written whole is not written at all: half a line would spoil the file."""
+    """Optuna's journal file, written under a lock that dies with its process, and never with half a line, which spoils it."""
 
-    def __init__(self, path: str) -> None:
-        self._path, self._turn = Path(path), JournalFileOpenLock(path)
-        super().__init__(path, lock_obj=self._turn)
+    def __init__(self, path: str, lock: FileLock) -> None:
+        super().__init__(path)
+        self._path, self._turn = Path(path), lock
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        self._turn.acquire()
-        try:
+        with self._turn:
             append_lines(self._path, map(json.dumps, logs))
-        finally:
-            self._turn.release()
 
 
 def open_study(place: str, identity: dict[str, Any]) -> tuple[Study, AbstractContextManager[Any]]:
@@ -52,14 +49,13 @@ def open_study(place: str, identity: dict[str, Any]) -> tuple[Study, AbstractCon
         TrainingError: the study has another identity, or cannot be read.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    database = "://" in place
-    lock = nullcontext() if database else FileLock(f"{place}.begin.lock")
+    lock = FileLock(f"{place}.write.lock") if "://" not in place else None
     try:
-        if not database:
+        if lock is not None:
             Path(place).parent.mkdir(parents=True, exist_ok=True)
-        with lock:
+        with lock or nullcontext():
             found = optuna.create_study(
-                storage=RDBStorage(place) if database else JournalStorage(_Journal(place)),
+                storage=RDBStorage(place) if lock is None else JournalStorage(_Journal(place, lock)),
                 study_name="goalkit",
                 direction="maximize",
                 pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
@@ -78,7 +74,7 @@ def open_study(place: str, identity: dict[str, Any]) -> tuple[Study, AbstractCon
             raise TrainingError(
                 f"{place} is the study of another {key.removesuffix('_sha256')}: search with the same, or name a new study"
             )
-    return found, lock
+    return found, lock or nullcontext()
 
 
 def begin_trial(study: Study, most: int) -> Trial | None:
