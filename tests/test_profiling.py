@@ -1,3 +1,4 @@
+import gzip
 import json
 from types import SimpleNamespace
 
@@ -83,6 +84,8 @@ def test_profiling_leaves_the_model_alone_and_wants_texts(untrained, tmp_path):
     assert untrained.digest() == before
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in untrained.modules())
     assert json.loads((tmp_path / "trace.json").read_bytes())["traceEvents"]
+    profile(untrained, TEXTS, repeats=1, trace=tmp_path / "trace.json.gz")
+    assert json.loads(gzip.decompress((tmp_path / "trace.json.gz").read_bytes()))["traceEvents"]
     assert "takes" in json.loads((tmp_path / "profile.json").read_bytes())["bottleneck"]
     with pytest.raises(TrainingError, match="there are no texts to profile with"):
         profile(untrained, [])
