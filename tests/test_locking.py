@@ -11,6 +11,8 @@ from goalkit import Splits, Trainer
 from goalkit.cli import goalkit
 from goalkit.errors import StorageError, TrainingError
 from goalkit.training.engine import Engine
+from goalkit.training.locking import only_training
+from goalkit.training.processes import Processes
 
 TRAINER = Trainer(epochs=1, batch_size=32, precision="float32")
 
@@ -91,7 +93,7 @@ def test_a_training_that_failed_gives_the_folder_back(untrained, few, tmp_path, 
 
 def test_a_folder_that_cannot_be_locked_is_told(untrained, few, tmp_path):
     (tmp_path / "run").write_text("mine")
-    with pytest.raises(StorageError, match="cannot lock .*run/.lock .*: choose a folder you may write to"):
+    with pytest.raises(StorageError, match="cannot lock .*run/.training.lock .*: choose a folder you may write to"):
         TRAINER.fit(untrained, few, folder=tmp_path / "run", progress=False)
 
 
@@ -109,6 +111,16 @@ def test_the_command_refuses_a_second_training_before_it_reads_anything(second, 
     assert isinstance(seen[0].exception, TrainingError)
     assert f"writes to {tmp_path / 'model'}: wait for its end, or choose another folder" in str(seen[0].exception)
     assert (tmp_path / "model-run" / "log.jsonl").read_text(encoding="utf-8").count('"started"') == 1
+
+
+def test_processes_that_would_train_together_are_all_refused(tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "goalkit.cli"]
+    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
+    with only_training(tmp_path / "model", Processes.current(), beside=True):
+        command = [*launcher, "train", "--output", str(tmp_path / "model")]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode != 0
+    assert done.stderr.count(f"goalkit: another training, process {os.getpid()} on") == 2, done.stderr
 
 
 def test_resuming_without_a_checkpoint_says_that_the_training_starts_afresh(untrained, few, tmp_path, caplog):

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, SoftFileLock, Timeout
 
 from goalkit.errors import GoalkitError, StorageError, TrainingError
 from goalkit.training.processes import Processes
 
-LOCK = ".lock"
+LOCK = ".training.lock"
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def only_training(folder: Path, processes: Processes, *, beside: bool = False) -
     Args:
         folder: made if it is not there.
         processes: which train together.
-        beside: keep the lock file beside the folder, as `.<name>.lock`: for one that will be replaced whole.
+        beside: keep the lock file beside the folder, as `.<name>.training.lock`: for one that will be replaced whole.
 
     Raises:
         TrainingError: another training holds the lock, in this process or in another.
@@ -59,8 +59,11 @@ def _held(path: Path, folder: Path) -> Iterator[None]:
     except OSError as fault:
         raise StorageError(f"cannot lock {path} ({fault.strerror or fault}): choose a folder you may write to") from fault
     try:
-        with suppress(OSError):  # it only serves the message for who comes later
-            path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        if not isinstance(
+            lock, SoftFileLock
+        ):  # it becomes one where the file system has no locks, and keeps its own note there
+            with suppress(OSError):
+                path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         yield
     finally:
         lock.release()
