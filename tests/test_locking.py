@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +13,6 @@ from goalkit.cli import goalkit
 from goalkit.errors import StorageError, TrainingError
 from goalkit.training.engine import Engine
 from goalkit.training.locking import only_training
-from goalkit.training.processes import Processes
 
 TRAINER = Trainer(epochs=1, batch_size=32, precision="float32")
 
@@ -113,14 +113,13 @@ def test_the_command_refuses_a_second_training_before_it_reads_anything(second, 
     assert (tmp_path / "model-run" / "log.jsonl").read_text(encoding="utf-8").count('"started"') == 1
 
 
-def test_processes_that_would_train_together_are_all_refused(tmp_path):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "goalkit.cli"]
-    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
-    with only_training(tmp_path / "model", Processes.current(), beside=True):
-        command = [*launcher, "train", "--output", str(tmp_path / "model")]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode != 0
-    assert done.stderr.count(f"goalkit: another training, process {os.getpid()} on") == 2, done.stderr
+def test_what_the_first_process_is_refused_the_others_are_refused_too(tmp_path):
+    refusal = TrainingError("another training writes to run")
+    second = SimpleNamespace(first=False, gather=lambda mine: [refusal, mine])
+    with pytest.raises(TrainingError) as caught, only_training(tmp_path / "run", second):
+        pass
+    assert caught.value is refusal
+    assert not (tmp_path / "run").exists()
 
 
 def test_resuming_without_a_checkpoint_says_that_the_training_starts_afresh(untrained, few, tmp_path, caplog):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, SoftFileLock, Timeout
+from filelock import FileLock, Timeout
 
 from goalkit.errors import GoalkitError, StorageError, TrainingError
 from goalkit.training.processes import Processes
@@ -59,9 +59,7 @@ def _held(path: Path, folder: Path) -> Iterator[None]:
     except OSError as fault:
         raise StorageError(f"cannot lock {path} ({fault.strerror or fault}): choose a folder you may write to") from fault
     try:
-        if not isinstance(
-            lock, SoftFileLock
-        ):  # it becomes one where the file system has no locks, and keeps its own note there
+        if type(lock) is FileLock:  # where a file system has no locks it turns into another, which keeps its own note there
             with suppress(OSError):
                 path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         yield
