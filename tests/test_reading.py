@@ -8,7 +8,7 @@ import pandas
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from goalkit import GOAL_TASKS, Dataset, GoalkitError, Task
@@ -266,7 +266,7 @@ def test_any_bytes_are_read_or_refused(suffix, tmp_path_factory):
     folder = tmp_path_factory.mktemp("any")
     told = []
 
-    @settings(max_examples=120, deadline=10_000, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=120)
     @given(content=st.one_of(st.binary(max_size=200), damaged(SOUND[suffix])), aside=st.booleans())
     def read(content, aside):
         path = folder / f"goals{suffix}"

@@ -2,6 +2,7 @@ import codecs
 import io
 import json
 import logging
+import os
 
 import pandas
 import pyarrow as pa
@@ -194,6 +195,20 @@ def test_a_file_of_something_else_is_never_replaced(tmp_path):
         with pytest.raises(StorageError, match="holds other things than bad rows: choose another file"):
             Dataset.read(path, labels=[KIND], rejects=foreign)
     assert path.read_bytes() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_bad_rows_may_go_to_a_pipe_which_is_never_removed(tmp_path):
+    path, aside = tmp_path / "goals.csv", tmp_path / "pipe"
+    os.mkfifo(aside)
+    reader = os.open(aside, os.O_RDWR | os.O_NONBLOCK)
+    path.write_text(SOUND, encoding="utf-8")
+    Dataset.read(path, labels=[KIND], rejects=aside)
+    assert aside.is_fifo()
+    path.write_text(f"{SOUND}写字\n", encoding="utf-8")
+    Dataset.read(path, labels=[KIND], rejects=aside)
+    assert json.loads(os.read(reader, 999))["raw"] == "写字"
+    os.close(reader)
 
 
 def test_a_reading_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):

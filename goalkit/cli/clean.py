@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from goalkit.cli.options import column_options
+from goalkit.cli.paths import Reads, Writes
 
 
 @click.command(
@@ -16,9 +17,9 @@ Examples:
   goalkit clean goals.csv --output clean.csv
   goalkit clean goals.csv --label category --output clean.csv --log changes.jsonl --simplify""",
 )
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="CSV file for what is left: the same columns.")
-@click.option("--log", type=click.Path(path_type=Path), help="File for each change and each dropped row, as JSON lines.")
+@click.argument("data", type=Reads())
+@click.option("--output", type=Writes(), required=True, help="CSV file for what is left: the same columns. Not DATA itself.")
+@click.option("--log", type=Writes(), help="File for each change and each dropped row, as JSON lines.")
 @click.option("--simplify", is_flag=True, help="Make traditional characters simplified.")
 @click.option("--drop-near-duplicates", is_flag=True, help="Keep the first only of texts that differ in little.")
 @column_options

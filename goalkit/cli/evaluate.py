@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from goalkit.cli.options import MODEL, data_options, load_rows, load_splits
+from goalkit.cli.paths import Reads, Writes
 
 
 @click.command(
@@ -17,11 +18,11 @@ Examples:
   goalkit evaluate build/model --output report.json
   goalkit evaluate build/model --data mine.csv --all""",
 )
-@click.argument("model", type=click.Path(path_type=Path), default=MODEL)
+@click.argument("model", type=Reads(), default=MODEL)
 @data_options
 @click.option("--all", "everything", is_flag=True, help="All texts of a file that the model has never seen, not its test part.")
 @click.option("--mistakes", type=click.IntRange(0), default=5, show_default=True, help="How many confident mistakes to show.")
-@click.option("--output", type=click.Path(path_type=Path), help="File for the report, as JSON.")
+@click.option("--output", type=Writes(), help="File for the report, as JSON.")
 def command(
     model: Path,
     data: Path | None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goalkit.cli.paths import Reads, Writes
+
 if TYPE_CHECKING:
     from goalkit.datasets import Dataset, Splits
     from goalkit.training import Trainer
@@ -23,12 +25,12 @@ COLUMN_OPTIONS = (
         "--label", "labels", multiple=True, help="Column of labels; repeat it for several tasks.  [default: the goal tasks]"
     ),
     click.option("--encoding", default="auto", show_default=True, help="Encoding of the file, such as utf-8, gb18030, big5."),
-    click.option("--rejects", type=click.Path(path_type=Path), help="File for bad rows; without it, a bad row is an error."),
+    click.option("--rejects", type=Writes(), help="File for bad rows; without it, a bad row is an error."),
 )
 DATA_OPTIONS = (
     click.option(
         "--data",
-        type=click.Path(path_type=Path),
+        type=Reads(),
         help="CSV, TSV, JSON lines or Parquet file; without it, the shipped goals.",
     ),
     *COLUMN_OPTIONS,
@@ -38,13 +40,13 @@ DATA_OPTIONS = (
 
 MODEL_OPTIONS = (
     click.option("--backbone", default="tiny-bert", show_default=True, help="See `goalkit backbones`."),
-    click.option("--checkpoint", help="Folder or hub name of pre-trained weights."),
+    click.option("--checkpoint", type=Reads(path_type=str), help="Folder or hub name of pre-trained weights."),
     click.option("--own-vocabulary", is_flag=True, help="Build the vocabulary from the training texts."),
 )
 TRAINER_OPTIONS = (
     click.option(
         "--settings",
-        type=click.Path(path_type=Path),
+        type=Reads(),
         help="JSON file with a Trainer's settings, as `goalkit search` writes.",
     ),
     click.option("--epochs", type=click.IntRange(1), help="The most passes over the training rows.  [default: 10]"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from goalkit.cli.options import data_options, load_rows
+from goalkit.cli.paths import Reads, Writes
 
 
 @click.command(
@@ -19,10 +20,8 @@ Examples:
 )
 @data_options
 @click.option("--backbone", default="tiny-bert", show_default=True, help="The texts are held to its vocabulary.")
-@click.option(
-    "--relabelled", type=click.Path(path_type=Path), help="CSV file with the same columns: the labels somebody else gave."
-)
-@click.option("--output", type=click.Path(path_type=Path), help="Also write a page (.html) or data (.json).")
+@click.option("--relabelled", type=Reads(), help="CSV file with the same columns: the labels somebody else gave.")
+@click.option("--output", type=Writes(), help="Also write a page (.html) or data (.json).")
 def command(
     data: Path | None,
     text: str,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from goalkit.cli.options import BUNDLE, data_options, load_splits
+from goalkit.cli.paths import Reads
 
 
 @click.command(
@@ -17,10 +18,10 @@ Examples:
   goalkit verify build/GoalAnalyzer --reference build/model
   goalkit verify build/topics --data titles.csv --text title --label topic""",
 )
-@click.argument("bundle", type=click.Path(path_type=Path), default=BUNDLE)
+@click.argument("bundle", type=Reads(), default=BUNDLE)
 @data_options
-@click.option("--model", type=click.Path(path_type=Path), help="The model that was exported: parity is measured against it.")
-@click.option("--reference", type=click.Path(path_type=Path), help="The uncompressed model: fidelity is measured against it.")
+@click.option("--model", type=Reads(), help="The model that was exported: parity is measured against it.")
+@click.option("--reference", type=Reads(), help="The uncompressed model: fidelity is measured against it.")
 def command(
     bundle: Path,
     data: Path | None,

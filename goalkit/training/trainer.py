@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import attrs
@@ -17,6 +18,7 @@ from goalkit.training.calibration import calibrate
 from goalkit.training.dropout import fast_dropout
 from goalkit.training.encoding import check_rows
 from goalkit.training.engine import Engine
+from goalkit.training.locking import only_training
 from goalkit.training.loop import train
 from goalkit.training.optimization import frozen
 from goalkit.training.processes import Processes
@@ -102,16 +104,17 @@ class Trainer:
         Args:
             model: where to start from; it stays as it is.
             splits: `test` is not looked at.
-            folder: where `log.jsonl` and a checkpoint are kept; without it, nothing is written.
-            resume: go on from the folder's checkpoint, if it has one, to the weights of an uninterrupted training.
+            folder: where `log.jsonl` and a checkpoint are kept, of one training at a time; without it, nothing is written.
+            resume: go on from the folder's checkpoint to the weights of an uninterrupted training; without one, start afresh.
             checkpoint_steps: write a checkpoint after so many steps, beside the one after each epoch.
             tensorboard: write event files into the folder, too.
             on_epoch: called after each epoch; what it raises ends the training.
             progress: show a progress bar.
 
         Raises:
-            TrainingError: the rows are labelled for other tasks than the model's, lack a label altogether, the loss stops being
-                a number, memory does not suffice, or the checkpoint is damaged or of another training.
+            TrainingError: the rows are labelled for other tasks than the model's, lack a label altogether, another training
+                writes to the folder, memory does not suffice, or the checkpoint is damaged or of another training.
+            DivergedError: the loss stops being a number.
             StorageError: the folder cannot be written; the last good checkpoint is named.
         """
         _check_fit(self, model, splits.train)
@@ -121,7 +124,8 @@ class Trainer:
         identity = {"trainer": to_dict(self), "model_sha256": model.digest(), "data_sha256": data_digest}
         student = model.copy().to(processes.device)
         cuda = [processes.device] if processes.device.type == "cuda" else []
-        with torch.random.fork_rng(cuda), frozen(student, self.frozen_layers), fast_dropout(student, self.dropout):
+        alone = only_training(Path(folder), processes) if folder is not None else nullcontext()
+        with alone, torch.random.fork_rng(cuda), frozen(student, self.frozen_layers), fast_dropout(student, self.dropout):
             engine = Engine.of(self, student, splits.train, processes)
             recorder = Recorder(folder, identity, engine, checkpoint_steps=checkpoint_steps, tensorboard=tensorboard)
             with recorder.opened(resume=resume) as state:
