@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from goalkit.cli.options import MODEL, data_options, load_splits, model_options, read_trainer, trainer_options
+from goalkit.cli.options import MODEL, ColumnOptions, data_options, load_splits, model_options, read_trainer, trainer_options
 
 
 @click.command(
@@ -36,9 +36,7 @@ Examples:
 @click.option("--tensorboard", is_flag=True, help="Write TensorBoard's event files, too.")
 def command(
     data: Path | None,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
     seed: int,
     backbone: str,
@@ -70,7 +68,7 @@ def command(
         named = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
         raise click.UsageError(f"--few-labels has no epochs, no checkpoints and no log: leave out {named}")
     trainer = read_trainer(settings, seed, options)
-    splits = load_splits(data, text, labels, encoding, rejects, seed)
+    splits = load_splits(data, columns, rejects, seed)
     texts = splits.train.texts if own_vocabulary else None
     tasks = splits.train.tasks
     model = GoalModel.from_backbone(backbone, tasks=tasks, vocabulary_from=texts, checkpoint=checkpoint, seed=seed)

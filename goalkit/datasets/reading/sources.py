@@ -13,7 +13,7 @@ import attrs
 import pyarrow as pa
 
 from goalkit.datasets.reading.columns import Row, find_columns
-from goalkit.datasets.reading.delimited import delimited_rows
+from goalkit.datasets.reading.delimited import delimited_rows, layout
 from goalkit.datasets.reading.encodings import TextFile
 from goalkit.datasets.reading.jsonlines import json_rows
 from goalkit.datasets.reading.rejects import Rejects
@@ -93,6 +93,12 @@ def csv_source(path: Path, encoding: str, *, delimiter: str = ",", whole: bool =
     return Source(
         str(path), "line", lambda names, bad: delimited_rows(TextFile.of(path, encoding), names, bad, delimiter), whole
     )
+
+
+def delimiter_of(path: Path, encoding: str, names: Sequence[str]) -> str | None:
+    """What stands between the fields of a file that has the columns `names`; None if it is not delimited text."""
+    suffix = path.suffix.lower()
+    return layout(TextFile.of(path, encoding), names, DELIMITED[suffix])[0] if suffix in DELIMITED else None
 
 
 def hub_source(name: str, *, split: str, subset: str | None) -> Source:
