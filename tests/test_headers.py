@@ -35,7 +35,7 @@ def test_the_delimiter_is_found_whatever_the_suffix(tmp_path, suffix, delimiter)
     assert Dataset.from_csv(path, labels=["kind"]).texts == goals.texts
 
 
-cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), max_size=12)  # csv leaves \r unquoted
 words = cells.filter(str.strip)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from goalkit import Dataset
@@ -63,7 +63,7 @@ def test_every_column_stays_in_its_place(tmp_path, name):
 def test_a_file_of_the_same_suffix_keeps_its_delimiter(tmp_path, before, after, delimiter, written):
     path, rows = tmp_path / before, list(csv.reader(io.StringIO(TABLE, newline="")))
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=delimiter).writerows(rows)
+        csv.writer(file, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
     output = clean(path, tmp_path / after)
     with output.open(encoding="utf-8", newline="") as file:
         assert list(csv.reader(file, delimiter=written)) == list(csv.reader(io.StringIO(CLEANED, newline="")))
@@ -183,6 +183,7 @@ cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 
 
 @settings(max_examples=100, deadline=None)
+@example(notes=[("", ""), ("\n", "\r")], suffix=".csv", delimiter=",")
 @given(
     notes=st.lists(st.tuples(cells, cells), min_size=2, max_size=6),
     suffix=st.sampled_from([".csv", ".tsv", ".jsonl", ".parquet"]),

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 
@@ -44,7 +45,9 @@ def write_records(path: Path, records: Sequence[Record], *, delimiter: str | Non
     if suffix in DELIMITED:
         columns, rows = _tabulated(records)
         with replacing_file(path) as file:
-            writer = csv.writer(file, delimiter=delimiter or DELIMITED[suffix], lineterminator="\n")
+            lines = SimpleNamespace(write=lambda line: file.write(f"{line[:-2]}\n"))
+            # only what its line ends are made of does the csv module quote, and a lone return has to be
+            writer = csv.writer(lines, delimiter=delimiter or DELIMITED[suffix], lineterminator="\r\n")
             writer.writerow(columns)
             writer.writerows(map(_text, row) for row in rows)
         return
