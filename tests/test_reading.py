@@ -115,6 +115,10 @@ def test_reads_from_the_hub_by_name_split_and_subset(tmp_path, monkeypatch):
     (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n", encoding="utf-8")
     assert Dataset.from_hub(str(folder), subset="short", split="train", labels=["kind"]).texts == ["跑步", "读书"]
     assert len(Dataset.from_hub(str(folder), subset="long", split="train[:3]", labels=["kind"])) == 3
+    mapped = Dataset.from_hub(
+        str(folder), subset="short", split="train", labels={"kind": "category"}, rename={"category": {"健康": "a", "学习": "b"}}
+    )
+    assert mapped.labels == {"category": ["a", "b"]}
     with pytest.raises(DatasetError, match="cannot be loaded .*nope.*: check its name, subset, split"):
         Dataset.from_hub(str(folder), subset="short", split="nope")
 

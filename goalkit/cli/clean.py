@@ -14,7 +14,8 @@ from goalkit.cli.options import ColumnOptions, column_options
     epilog="""\b
 Examples:
   goalkit clean goals.csv --output clean.csv
-  goalkit clean goals.csv --label category --output clean.csv --log changes.jsonl --simplify""",
+  goalkit clean goals.csv --label category --output clean.csv --log changes.jsonl --simplify
+  goalkit clean backup.csv --text Title --label "List Name=category" --output goals.csv""",
 )
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="File for what is left, with all columns.")

@@ -18,6 +18,7 @@ Examples:
   goalkit train --resume
   goalkit train --data goals.csv --label category --label difficulty
   goalkit train --data titles.csv --text title --label topic --epochs 5 --output build/topics
+  goalkit train --data backup.csv --text Title --label "List Name=category"
   goalkit train --backbone bert-base-chinese --checkpoint ./bert-base-chinese --learning-rate 2e-5
   goalkit train --backbone bert-base-chinese --checkpoint ./bert-base-chinese --data few.csv --few-labels frozen
   torchrun --nproc-per-node 2 -m goalkit.cli train""",

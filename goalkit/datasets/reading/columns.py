@@ -49,7 +49,7 @@ class LabelColumn:
     Args:
         name: of the column.
         task: what its labels are of: a name takes whatever labels the column holds, a `Task` only its own.
-        names: what to call its values, by `_key`.
+        names: what to call its values; numbers and truth values are keys that equal them, written or not.
     """
 
     name: str
@@ -152,7 +152,7 @@ def _renaming(task: str, names: Mapping[str | float, str]) -> dict[object, str]:
 
 
 def _key(value: object) -> object:
-    """What a value is told by: numbers by what they are worth, written or not, so that `1`, `1.0` and `TRUE` are one."""
+    """What a value is known by: `1`, `1.0` and `TRUE` are one, as text or as what they stand for; None is the empty string."""
     if isinstance(value, str):
         text = bare(value)
         if text.casefold() in ("true", "false"):
@@ -160,7 +160,9 @@ def _key(value: object) -> object:
         return Decimal(text) if _NUMBER.fullmatch(text) else text
     if value is None:
         return ""
-    return Decimal(str(value)) if isinstance(value, float) else value if isinstance(value, int | Decimal) else repr(value)
+    if isinstance(value, float):
+        return Decimal(str(value))
+    return value if isinstance(value, int | Decimal) else repr(value)
 
 
 def listed(names: Iterable[object]) -> str:
