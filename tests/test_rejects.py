@@ -96,7 +96,7 @@ def test_no_line_of_a_csv_is_dropped_or_taken_twice(body: str, tmp_path_factory)
     path.write_bytes(f"text,kind\n{body}".encode())
     with Rejects("goals", "line", folder / "bad.jsonl") as bad:
         found = [
-            (line, raw.rstrip("\r\n")) for line, _, raw in delimited_rows(TextFile(path, "utf-8"), ("text", "kind"), bad, ",")
+            (row.place, row.raw.rstrip("\r\n")) for row in delimited_rows(TextFile(path, "utf-8"), ("text", "kind"), bad, ",")
         ]
     if bad.count:
         found += [(row["line"], row["raw"]) for row in bad_rows(folder / "bad.jsonl")]
@@ -107,7 +107,8 @@ def test_no_line_of_a_csv_is_dropped_or_taken_twice(body: str, tmp_path_factory)
         assert "".join(lines[first + offset] for offset in range(height)).rstrip("\r\n") == raw
         taken += range(first, first + height)
     assert len(set(taken)) == len(taken)
-    assert all(not lines[line].strip("\r\n") for line in lines.keys() - set(taken)), "only blank lines are passed over"
+    passed_over = [lines[line].strip() for line in lines.keys() - set(taken)]
+    assert not any(line.strip(' ,"') for line in passed_over), "only blank lines and empty fields are passed over"
 
 
 def test_bad_json_lines_are_set_aside_with_line_and_reason(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import MODEL, data_options, load_rows, load_splits
+from goalkit.cli.options import MODEL, ColumnOptions, data_options, load_rows, load_splits
 from goalkit.cli.paths import Reads, Writes
 
 
@@ -26,9 +26,7 @@ Examples:
 def command(
     model: Path,
     data: Path | None,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
     seed: int,
     everything: bool,
@@ -45,13 +43,10 @@ def command(
     from goalkit.training import evaluation_report
 
     loaded = GoalModel.load(model)
-    names = labels or tuple(task.name for task in loaded.tasks)
+    columns = columns.or_tasks(loaded.tasks)
     if everything and data is None:
         raise click.UsageError("the model has learnt from the shipped goals: name a file of others with --data, or drop --all")
-    if everything:
-        rows = load_rows(data, text, names, encoding, rejects).clean()
-    else:
-        rows = load_splits(data, text, names, encoding, rejects, seed).test
+    rows = load_rows(data, columns, rejects).clean() if everything else load_splits(data, columns, rejects, seed).test
     report = evaluation_report(loaded, rows, mistakes=mistakes, seed=seed)
     show_evaluation(report)
     if output is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from goalkit.cli.options import data_options, load_splits, model_options, read_trainer, trainer_options
+from goalkit.cli.options import ColumnOptions, data_options, load_splits, model_options, read_trainer, trainer_options
 from goalkit.cli.paths import Writes
 
 STUDY = Path("build", "search.journal")
@@ -45,9 +45,7 @@ Examples:
 @click.option("--output", type=Writes(), default=SETTINGS, show_default=True, help="File for the settings.")
 def command(
     data: Path | None,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
     seed: int,
     backbone: str,
@@ -71,7 +69,7 @@ def command(
     from goalkit.storage import write_file
     from goalkit.training import Search
 
-    splits = load_splits(data, text, labels, encoding, rejects, seed)
+    splits = load_splits(data, columns, rejects, seed)
     texts = splits.train.texts if own_vocabulary else None
     model = GoalModel.from_backbone(backbone, tasks=splits.train.tasks, vocabulary_from=texts, checkpoint=checkpoint, seed=seed)
     search = (Search.wide if width == "wide" else Search)(trials=trials, seed=seed)

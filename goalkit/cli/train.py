@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from goalkit.cli.options import MODEL, data_options, load_splits, model_options, read_trainer, trainer_options
+from goalkit.cli.options import MODEL, ColumnOptions, data_options, load_splits, model_options, read_trainer, trainer_options
 from goalkit.cli.paths import Writes
 
 
@@ -27,6 +27,7 @@ Examples:
   goalkit train --resume
   goalkit train --data goals.csv --label category --label difficulty
   goalkit train --data titles.csv --text title --label topic --epochs 5 --output build/topics
+  goalkit train --data backup.csv --text Title --label "List Name=category"
   goalkit train --backbone bert-base-chinese --checkpoint ./bert-base-chinese --learning-rate 2e-5
   goalkit train --backbone bert-base-chinese --checkpoint ./bert-base-chinese --data few.csv --few-labels frozen
   torchrun --nproc-per-node 2 -m goalkit.cli train""",
@@ -50,9 +51,7 @@ Examples:
 @click.option("--tensorboard", is_flag=True, help="Write TensorBoard's event files, too.")
 def command(
     data: Path | None,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
     seed: int,
     backbone: str,
@@ -89,7 +88,7 @@ def command(
     if processes.first:
         check_replaceable(output, MODEL_FOLDER)
     trainer = read_trainer(settings, seed, options)
-    splits = load_splits(data, text, labels, encoding, rejects, seed)
+    splits = load_splits(data, columns, rejects, seed)
     texts = splits.train.texts if own_vocabulary else None
     tasks = splits.train.tasks
     model = GoalModel.from_backbone(backbone, tasks=tasks, vocabulary_from=texts, checkpoint=checkpoint, seed=seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import BUNDLE, data_options, load_splits
+from goalkit.cli.options import BUNDLE, ColumnOptions, data_options, load_splits
 from goalkit.cli.paths import Reads
 
 
@@ -25,9 +25,7 @@ Examples:
 def command(
     bundle: Path,
     data: Path | None,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
     seed: int,
     model: Path | None,
@@ -42,8 +40,7 @@ def command(
     from goalkit.model import GoalModel
 
     opened = Bundle.open(bundle, source=GoalModel.load(model) if model else None)
-    names = labels or tuple(task.name for task in opened.tasks)
-    test = load_splits(data, text, names, encoding, rejects, seed).test
+    test = load_splits(data, columns.or_tasks(opened.tasks), rejects, seed).test
     report = opened.verify(test.texts, test.labels, reference=GoalModel.load(reference) if reference else None)
     show_verification(report)
     raise SystemExit(0 if report.passed else 3)
