@@ -29,15 +29,19 @@ def calibrate(model: GoalModel, rows: Dataset) -> Calibration:
 
     Args:
         model: stays as it is.
-        rows: neither trained on nor reported on: those of validation.
+        rows: neither trained on nor reported on: those of validation. Matched with the model's tasks and labels by name.
+
+    Raises:
+        DatasetError: the rows lack one of the model's tasks, or have a label that the model does not know.
     """
+    truth = {task.name: rows.label_ids(task) for task in model.tasks}
     calibrated = model.copy()
     embeddings = torch.from_numpy(model.embed(rows.texts))
     temperatures = {}
     for name, head in calibrated.heads.items():
         with torch.no_grad():
             logits = head(embeddings).double().numpy()
-            temperatures[name] = fit_temperature(logits, rows.label_ids(name))
+            temperatures[name] = fit_temperature(logits, truth[name])
             head.weight.div_(temperatures[name])
             head.bias.div_(temperatures[name])
     return Calibration(calibrated, temperatures)

@@ -117,20 +117,21 @@ class Engine:
         return loss.detach()
 
     def validate(self, rows: Dataset) -> tuple[tuple[TaskScore, ...], float]:
-        """Scores of the model on labelled rows, and its mean negative log likelihood, summed over tasks."""
+        """Scores of the model on rows labelled for its tasks, and its mean negative log likelihood, summed over tasks."""
         places = self.processes.share(np.arange(len(rows)))
         texts = rows.texts
         with self.autocast():
             mine = self.model.predict_probabilities([texts[place] for place in places])
-        probabilities = {task.name: np.zeros((len(rows), len(task.labels)), np.float32) for task in rows.tasks}
+        tasks = self.model.tasks
+        probabilities = {task.name: np.zeros((len(rows), len(task.labels)), np.float32) for task in tasks}
         for rank, found in enumerate(self.processes.gather(mine)):
             for name, values in found.items():
                 probabilities[name][rank :: self.processes.count] = values
         likelihoods = [
-            np.log(np.maximum(values[np.arange(len(rows)), rows.label_ids(name)], 1e-12)).mean()
-            for name, values in probabilities.items()
+            np.log(np.maximum(probabilities[task.name][np.arange(len(rows)), rows.label_ids(task)], 1e-12)).mean()
+            for task in tasks
         ]
-        return score(rows, probabilities), float(-np.sum(likelihoods))
+        return score(tasks, rows, probabilities), float(-np.sum(likelihoods))
 
 
 def _seed(*numbers: int) -> int:
