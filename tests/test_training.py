@@ -29,7 +29,7 @@ def test_weights_are_those_of_the_best_epoch(untrained, splits, monkeypatch):
 
     def judge(engine, rows):
         seen.append(engine.model.digest())
-        return (TaskScore("category", 0.0, next(marks)),), 1.0
+        return (TaskScore("category", 0.0, next(marks), 5, 5),), 1.0
 
     monkeypatch.setattr("goalkit.training.engine.Engine.validate", judge)
     few = Splits(splits.validation, splits.validation, splits.test)
