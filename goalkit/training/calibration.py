@@ -34,16 +34,16 @@ def calibrate(model: GoalModel, rows: Dataset) -> Calibration:
     Raises:
         DatasetError: the rows lack one of the model's tasks, or have a label that the model does not know.
     """
-    truth = {task.name: rows.label_ids(task) for task in model.tasks}
+    rows = rows.with_tasks(model.tasks)
     calibrated = model.copy()
     embeddings = torch.from_numpy(model.embed(rows.texts))
     temperatures = {}
-    for name, head in calibrated.heads.items():
+    for task, head in zip(model.tasks, calibrated.heads.values(), strict=True):
         with torch.no_grad():
             logits = head(embeddings).double().numpy()
-            temperatures[name] = fit_temperature(logits, truth[name])
-            head.weight.div_(temperatures[name])
-            head.bias.div_(temperatures[name])
+            temperatures[task.name] = fit_temperature(logits, rows.label_ids(task))
+            head.weight.div_(temperatures[task.name])
+            head.bias.div_(temperatures[task.name])
     return Calibration(calibrated, temperatures)
 
 
