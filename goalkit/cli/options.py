@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from goalkit.datasets import Dataset, Splits
+    from goalkit.tasks import Task
     from goalkit.training import Trainer
 
 MODEL = Path("build", "model")
@@ -101,19 +102,20 @@ def _with_options(function: Callable[..., Any], options: Sequence[Callable[..., 
     return function
 
 
-def load_rows(data: Path | None, text: str, labels: tuple[str, ...], encoding: str, rejects: Path | None) -> Dataset:
+def load_rows(data: Path | None, text: str, labels: Sequence[str | Task], encoding: str, rejects: Path | None) -> Dataset:
     """Read the texts that `data_options` name, as they are."""
     from goalkit.datasets import Dataset
     from goalkit.tasks import GOAL_TASKS
 
-    names = list(labels or [task.name for task in GOAL_TASKS])
+    labels = labels or [task.name for task in GOAL_TASKS]
+    names = [label if isinstance(label, str) else label.name for label in labels]
     if data is None and (text != "text" or encoding != "auto" or not set(names) <= {task.name for task in GOAL_TASKS}):
         raise click.UsageError(f"the shipped goals have no columns {text}, {', '.join(names)}: name your own file with --data")
     if data is None and rejects is not None:
         raise click.UsageError("the shipped goals have no bad rows: name your own file with --data, or leave out --rejects")
     if data is None:
-        return Dataset.goals(names)
-    return Dataset.read(data, text=text, labels=names, encoding=encoding, rejects=rejects)
+        return Dataset.goals(labels)
+    return Dataset.read(data, text=text, labels=labels, encoding=encoding, rejects=rejects)
 
 
 def load_splits(
@@ -121,3 +123,45 @@ def load_splits(
 ) -> Splits:
     """Read, clean and split the texts that `data_options` name; 70/15/15."""
     return load_rows(data, text, labels, encoding, rejects).clean().split(seed=seed)
+
+
+def load_scored(
+    data: Path | None,
+    text: str,
+    labels: tuple[str, ...],
+    encoding: str,
+    rejects: Path | None,
+    *,
+    tasks: Sequence[Task],
+    seed: int | None,
+) -> Dataset:
+    """Read and clean the texts that `data_options` name, to score a model with these tasks: the test part, or all without seed.
+
+    They are labelled for the tasks that are named, or else for those of the model that the file has. The split takes all that
+    it has in either case, for that of the training did.
+    """
+    from goalkit.cli.tables import console
+    from goalkit.errors import MissingColumnError
+
+    names = [task.name for task in tasks]
+    if unknown := [name for name in labels if name not in names]:
+        raise click.UsageError(
+            f"the model has no task {', '.join(unknown)}, its tasks are {', '.join(names)}: name these, or leave out --label"
+        )
+    named = [task for task in tasks if task.name in labels]
+    asked = named if named and seed is None else list(tasks)
+    try:
+        rows = load_rows(data, text, asked, encoding, rejects)
+    except MissingColumnError as fault:
+        found = [task for task in asked if task.name not in fault.columns]
+        if not found or {text, *labels} & set(fault.columns):
+            raise
+        rows = load_rows(data, text, found, encoding, rejects)
+        if seed is not None:
+            console.print(
+                f"  note: without labels for {', '.join(fault.columns)} the texts are split otherwise than they were for "
+                "training, so the model may have learnt from some of these",
+                style="dim",
+            )
+    rows = rows.clean() if seed is None else rows.clean().split(seed=seed).test
+    return rows.with_tasks(named) if named else rows

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from goalkit.cli.tables import console, megabytes, percent, table
 from goalkit.datasets import QualityReport
 from goalkit.export.verification import VerificationReport
+from goalkit.tasks import Task
 from goalkit.training import EvaluationReport, Profile, SearchResult, TaskScore, TrainingRun
 
 
@@ -52,6 +53,13 @@ def show_search(found: SearchResult) -> None:
     table(f"Best of {len(found.trials)} trials", ["trial", "score", "ended", "settings"], rows, figures=False)
     for name, share in found.importances.items():
         console.print(f"  {name} explains {share:.0%} of the differences", style="dim")
+
+
+def show_scored(scored: Sequence[Task], tasks: Sequence[Task]) -> None:
+    """Say which of a model's tasks were scored, if not all."""
+    names, others = [task.name for task in scored], [task.name for task in tasks if task not in scored]
+    if others:
+        console.print(f"  scored: {', '.join(names)}; not scored: {', '.join(others)}")
 
 
 def _macro_f1(score: TaskScore) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import BUNDLE, data_options, load_splits
+from goalkit.cli.options import BUNDLE, data_options, load_scored
 
 
 @click.command(
@@ -36,13 +36,13 @@ def command(
 
     The exit code is 3 if a gate fails.
     """
-    from goalkit.cli.reports import show_verification
+    from goalkit.cli.reports import show_scored, show_verification
     from goalkit.export import Bundle
     from goalkit.model import GoalModel
 
     opened = Bundle.open(bundle, source=GoalModel.load(model) if model else None)
-    names = labels or tuple(task.name for task in opened.tasks)
-    test = load_splits(data, text, names, encoding, rejects, seed).test
+    test = load_scored(data, text, labels, encoding, rejects, tasks=opened.tasks, seed=seed)
     report = opened.verify(test.texts, test.labels, reference=GoalModel.load(reference) if reference else None)
     show_verification(report)
+    show_scored(test.tasks, opened.tasks)
     raise SystemExit(0 if report.passed else 3)
