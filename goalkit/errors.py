@@ -1,5 +1,7 @@
 """Every error goalkit raises on purpose: what was wrong, with what value, where, and what to do about it."""
 
+from collections.abc import Sequence
+
 
 class GoalkitError(Exception):
     """Base of all errors raised by goalkit. The message is one line and ends with a remedy."""
@@ -11,6 +13,14 @@ class ConfigurationError(GoalkitError):
 
 class DatasetError(GoalkitError):
     """Texts or labels cannot be used as they are."""
+
+
+class MissingColumnError(DatasetError):
+    """A table lacks columns that were asked for: those that `columns` names."""
+
+    def __init__(self, message: str, columns: Sequence[str]) -> None:
+        super().__init__(message)
+        self.columns = tuple(columns)
 
 
 class BackboneError(GoalkitError):

@@ -140,7 +140,7 @@ def test_a_checkpoint_of_another_training_is_refused(run, untrained, few, tmp_pa
     [
         ("tensors.safetensors", lambda data: data[:-9], "tensors.safetensors is damaged, its SHA-256 is not the recorded one"),
         ("state.json", lambda data: data[:40], "state.json is not valid JSON"),
-        ("state.json", lambda data: b"{}", "state.json is not a checkpoint of schema 1"),
+        ("state.json", lambda data: b"{}", "state.json is not a checkpoint of schema 2"),
         ("state.json", lambda data: data.replace(b'"step"', b'"stop"'), "unknown key stop in .*valid keys are epoch, step"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import MODEL, ColumnOptions, data_options, load_rows, load_splits
+from goalkit.cli.options import MODEL, ColumnOptions, data_options, load_scored
 from goalkit.cli.paths import Reads, Writes
 
 
@@ -36,18 +36,18 @@ def command(
     """Report how good a model is on the test texts (15 %, split as `goalkit train` does).
 
     Accuracy and macro-F1 with 95 % intervals, each label, what is mistaken for what, calibration, the most confident mistakes,
-    speed and size.
+    speed and size. The texts need labels for one of the model's tasks, at least.
     """
-    from goalkit.cli.reports import show_evaluation
+    from goalkit.cli.reports import show_evaluation, show_scored
     from goalkit.model import GoalModel
     from goalkit.training import evaluation_report
 
     loaded = GoalModel.load(model)
-    columns = columns.or_tasks(loaded.tasks)
     if everything and data is None:
         raise click.UsageError("the model has learnt from the shipped goals: name a file of others with --data, or drop --all")
-    rows = load_rows(data, columns, rejects).clean() if everything else load_splits(data, columns, rejects, seed).test
+    rows = load_scored(data, columns, rejects, tasks=loaded.tasks, seed=None if everything else seed)
     report = evaluation_report(loaded, rows, mistakes=mistakes, seed=seed)
     show_evaluation(report)
+    show_scored(rows.tasks, loaded.tasks)
     if output is not None:
         report.save(output)

@@ -28,21 +28,30 @@ class ColumnOptions:
     """What is where in a file of labelled texts, as `column_options` say it: arguments of `Dataset.read`."""
 
     text: str = "text"
-    labels: dict[str, str] = attrs.field(factory=dict)
+    labels: Mapping[str, str | Task] = attrs.field(factory=dict)
     rename: dict[str, dict[str, str]] = attrs.field(factory=dict)
     merge_labels: bool = False
     encoding: str = "auto"
     sheet: str | None = None
 
+    def of(self, labels: Mapping[str, str | Task]) -> ColumnOptions:
+        """These options with other label columns, for each its task."""
+        return attrs.evolve(self, labels=labels)
+
     def or_tasks(self, tasks: Sequence[Task]) -> ColumnOptions:
         """These options; if no label column is named, with columns that are called like `tasks`."""
-        return self if self.labels else attrs.evolve(self, labels={task.name: task.name for task in tasks})
+        return self if self.labels else self.of({task.name: task.name for task in tasks})
+
+    @property
+    def task_names(self) -> dict[str, str]:
+        """For each label column what its task is called."""
+        return {column: task if isinstance(task, str) else task.name for column, task in self.labels.items()}
 
     def arguments(self) -> dict[str, Any]:
         """The arguments, with the goal tasks if no label column is named."""
         from goalkit.tasks import GOAL_TASKS
 
-        return attrs.asdict(self.or_tasks(GOAL_TASKS))
+        return attrs.asdict(self.or_tasks(GOAL_TASKS), recurse=False)
 
     def read(self, data: Path, rejects: Path | None) -> Dataset:
         """The labelled texts of a file."""
@@ -187,18 +196,57 @@ def load_rows(data: Path | None, columns: ColumnOptions, rejects: Path | None) -
 
     if data is not None:
         return columns.read(data, rejects)
-    labels = columns.or_tasks(GOAL_TASKS).labels
+    asked = columns.or_tasks(GOAL_TASKS)
     theirs = {task.name: task.name for task in GOAL_TASKS}
-    if attrs.evolve(columns, labels={}, merge_labels=False) != ColumnOptions() or not labels.items() <= theirs.items():
-        names = ", ".join([columns.text, *labels])
+    if (
+        attrs.evolve(columns, labels={}, merge_labels=False) != ColumnOptions()
+        or not asked.task_names.items() <= theirs.items()
+    ):
+        names = ", ".join([asked.text, *asked.labels])
         raise click.UsageError(
             f"the shipped goals have no columns {names} to be read like this: name your own file with --data"
         )
     if rejects is not None:
         raise click.UsageError("the shipped goals have no bad rows: name your own file with --data, or leave out --rejects")
-    return Dataset.goals(list(labels))
+    return Dataset.goals(list(asked.labels.values()))
 
 
 def load_splits(data: Path | None, columns: ColumnOptions, rejects: Path | None, seed: int) -> Splits:
     """Read, clean and split the texts that `data_options` name; 70/15/15."""
     return load_rows(data, columns, rejects).clean().split(seed=seed)
+
+
+def load_scored(
+    data: Path | None, columns: ColumnOptions, rejects: Path | None, *, tasks: Sequence[Task], seed: int | None
+) -> Dataset:
+    """Read and clean the texts that `data_options` name, to score a model with these tasks: the test part, or all without seed.
+
+    They are labelled for the tasks that are named, or else for those of the model that the file has. The split takes all that
+    it has in either case, for that of the training did.
+    """
+    from goalkit.cli.tables import console
+    from goalkit.errors import MissingColumnError
+
+    names = [task.name for task in tasks]
+    column_of = {task: column for column, task in columns.task_names.items()}
+    if unknown := [name for name in column_of if name not in names]:
+        raise click.UsageError(
+            f"the model has no task {', '.join(unknown)}, its tasks are {', '.join(names)}: name these, or leave out --label"
+        )
+    named = [task for task in tasks if task.name in column_of]
+    wanted = {column_of.get(task.name, task.name): task for task in (named if named and seed is None else tasks)}
+    try:
+        rows = load_rows(data, columns.of(wanted), rejects)
+    except MissingColumnError as fault:
+        found = {column: task for column, task in wanted.items() if column not in fault.columns}
+        if not found or {columns.text, *columns.labels} & set(fault.columns):
+            raise
+        rows = load_rows(data, columns.of(found), rejects)
+        if seed is not None:
+            console.print(
+                f"  note: without labels for {', '.join(fault.columns)} the texts are split otherwise than they were for "
+                "training, so the model may have learnt from some of these",
+                style="dim",
+            )
+    rows = rows.clean() if seed is None else rows.clean().split(seed=seed).test
+    return rows.with_tasks(named) if named else rows

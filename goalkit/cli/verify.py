@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import BUNDLE, ColumnOptions, data_options, load_splits
+from goalkit.cli.options import BUNDLE, ColumnOptions, data_options, load_scored
 from goalkit.cli.paths import Reads
 
 
@@ -35,12 +35,13 @@ def command(
 
     The exit code is 3 if a gate fails.
     """
-    from goalkit.cli.reports import show_verification
+    from goalkit.cli.reports import show_scored, show_verification
     from goalkit.export import Bundle
     from goalkit.model import GoalModel
 
     opened = Bundle.open(bundle, source=GoalModel.load(model) if model else None)
-    test = load_splits(data, columns.or_tasks(opened.tasks), rejects, seed).test
+    test = load_scored(data, columns, rejects, tasks=opened.tasks, seed=seed)
     report = opened.verify(test.texts, test.labels, reference=GoalModel.load(reference) if reference else None)
     show_verification(report)
+    show_scored(test.tasks, opened.tasks)
     raise SystemExit(0 if report.passed else 3)

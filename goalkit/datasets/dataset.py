@@ -30,7 +30,7 @@ from goalkit.datasets.reading import (
 )
 from goalkit.datasets.spelling import spelled
 from goalkit.errors import DatasetError
-from goalkit.tasks import GOAL_TASKS, Task, task_named
+from goalkit.tasks import GOAL_TASKS, Task
 
 if TYPE_CHECKING:
     from goalkit.datasets.splits import Splits
@@ -51,13 +51,7 @@ def _check_rows(dataset: Dataset, attribute: attrs.Attribute[pa.Table], table: p
     if not len(table):
         raise DatasetError("there are no rows: give at least a text with its labels")
     for task in dataset.tasks:
-        row = pc.index(pc.is_in(table[task.name], pa.array(task.labels)), False).as_py()
-        if row >= 0:
-            text, label = table[TEXT][row].as_py(), table[task.name][row].as_py()
-            raise DatasetError(
-                f"row {row + 1} ({text[:20]!r}) has the {task.name} {label!r}, which is not one of "
-                f"{', '.join(task.labels)}: correct the label or add it to the task"
-            )
+        _label_ids(table, task)
 
 
 @attrs.frozen(eq=False)
@@ -257,17 +251,40 @@ class Dataset:
         """For each task its N labels."""
         return {task.name: self.table[task.name].to_pylist() for task in self.tasks}
 
-    def label_ids(self, name: str) -> npt.NDArray[np.int64]:
-        """The N labels of one task as positions among its outputs, int64 [N]."""
-        task = task_named(self.tasks, name)
-        ids: npt.NDArray[np.int64] = pc.index_in(self.table[name], pa.array(task.labels)).to_numpy().astype(np.int64)
-        return ids
+    def label_ids(self, task: Task) -> npt.NDArray[np.int64]:
+        """The N labels of the task of this name as positions among the labels of `task`, int64 [N].
+
+        Args:
+            task: the one whose order of labels counts: that of a model, if the positions meet the model's outputs.
+
+        Raises:
+            DatasetError: the rows have no such task, or have a label that is not one of `task`.
+        """
+        self._check_labelled([task])
+        return _label_ids(self.table, task)
+
+    def with_tasks(self, tasks: Sequence[Task]) -> Dataset:
+        """The same rows, labelled for `tasks` alone: matched by name, with the labels and the order that these have.
+
+        Raises:
+            DatasetError: the rows lack one of the tasks, or have a label that is not one of its task.
+        """
+        self._check_labelled(tasks)
+        return Dataset(tuple(tasks), self.table.select([TEXT, *(task.name for task in tasks), PROVENANCE, PARENT]))
+
+    def _check_labelled(self, tasks: Sequence[Task]) -> None:
+        names = [task.name for task in self.tasks]
+        if missing := [task.name for task in tasks if task.name not in names]:
+            raise DatasetError(
+                f"the rows are labelled for {', '.join(names)}, not for {', '.join(missing)}: add a column of labels for each, "
+                "or choose tasks that the rows are labelled for"
+            )
 
     def combination_ids(self) -> npt.NDArray[np.int64]:
         """The labels of all tasks at once as a number, int64 [N]: the same for two rows if all their labels are."""
         ids = np.zeros(len(self), np.int64)
         for task in self.tasks:
-            ids = ids * len(task.labels) + self.label_ids(task.name)
+            ids = ids * len(task.labels) + self.label_ids(task)
         return ids
 
     def label_counts(self) -> dict[str, dict[str, int]]:
@@ -280,13 +297,13 @@ class Dataset:
         return Dataset(self.tasks, self.table.take(pa.array(rows, pa.int64())))
 
     def extend(self, other: Dataset) -> Dataset:
-        """These rows, and after them those of a dataset with the same tasks. Raises DatasetError if it has others."""
-        if other.tasks != self.tasks:
-            raise DatasetError(
-                f"the rows to add are labelled for {', '.join(task.name for task in other.tasks)} with their own labels, these "
-                f"for {', '.join(task.name for task in self.tasks)}: give both the same tasks"
-            )
-        return Dataset(self.tasks, pa.concat_tables([self.table, other.table.select(self.table.column_names)]))
+        """These rows, and after them those of another dataset, labelled for the same tasks.
+
+        Raises:
+            DatasetError: the other rows lack a task of these, or have a label that is not one of its task.
+        """
+        added = other.with_tasks(self.tasks).table
+        return Dataset(self.tasks, pa.concat_tables([self.table, added.select(self.table.column_names)]))
 
     def clean(self) -> Dataset:
         """The rows as the default `Cleaner` leaves them; what it changed and dropped is logged, with numbers.
@@ -309,6 +326,19 @@ class Dataset:
         """SHA-256 over the rows, whatever their order: which data a model was trained on."""
         rows = sorted("\t".join(row) for row in zip(self.texts, *self.labels.values(), strict=True))
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def _label_ids(table: pa.Table, task: Task) -> npt.NDArray[np.int64]:
+    ids = pc.index_in(table[task.name], pa.array(task.labels))
+    row = pc.index(ids.is_null(), True).as_py()
+    if row >= 0:
+        text, label = table[TEXT][row].as_py(), table[task.name][row].as_py()
+        raise DatasetError(
+            f"row {row + 1} ({text[:20]!r}) has the {task.name} {label!r}, which is not one of "
+            f"{', '.join(task.labels)}: correct the label or add it to the task"
+        )
+    positions: npt.NDArray[np.int64] = ids.to_numpy().astype(np.int64)
+    return positions
 
 
 def _check_names(labels: Collection[str]) -> None:

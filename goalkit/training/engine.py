@@ -117,7 +117,7 @@ class Engine:
         return loss.detach()
 
     def validate(self, rows: Dataset) -> tuple[tuple[TaskScore, ...], float]:
-        """Scores of the model on labelled rows, and its mean negative log likelihood, summed over tasks.
+        """Scores of the model on rows labelled for its tasks, and its mean negative log likelihood, summed over tasks.
 
         Raises:
             DivergedError: the model's probabilities are no numbers.
@@ -126,18 +126,19 @@ class Engine:
         texts = rows.texts
         with self.autocast():
             mine = self.model.predict_probabilities([texts[place] for place in places])
-        probabilities = {task.name: np.zeros((len(rows), len(task.labels)), np.float32) for task in rows.tasks}
+        tasks = self.model.tasks
+        probabilities = {task.name: np.zeros((len(rows), len(task.labels)), np.float32) for task in tasks}
         for rank, found in enumerate(self.processes.gather(mine)):
             for name, values in found.items():
                 probabilities[name][rank :: self.processes.count] = values
         likelihoods = [
-            np.log(np.maximum(values[np.arange(len(rows)), rows.label_ids(name)], 1e-12)).mean()
-            for name, values in probabilities.items()
+            np.log(np.maximum(probabilities[task.name][np.arange(len(rows)), rows.label_ids(task)], 1e-12)).mean()
+            for task in tasks
         ]
         loss = float(-np.sum(likelihoods))
         if not np.isfinite(loss):
             raise DivergedError(f"the loss on the validation rows is {loss}: lower learning_rate, or set precision='float32'")
-        return score(rows, probabilities), loss
+        return score(tasks, rows, probabilities), loss
 
 
 def _seed(*numbers: int) -> int:

@@ -12,7 +12,7 @@ import attrs
 
 from goalkit.datasets.reading.encodings import printable
 from goalkit.datasets.spelling import alike, bare
-from goalkit.errors import ConfigurationError, DatasetError
+from goalkit.errors import ConfigurationError, DatasetError, MissingColumnError
 from goalkit.tasks import TASK_NAME, Task
 
 Labels = Sequence[str | Task] | Mapping[str, str | Task]
@@ -183,12 +183,19 @@ def places_of(columns: Sequence[object], names: Sequence[str]) -> list[list[int]
 
 
 def find_columns(source: str, columns: Sequence[object], names: Sequence[str]) -> list[int]:
-    """The position of each of `names`. Raises DatasetError unless each is the name of exactly one column."""
+    """The position of each of `names`, which are each to name one column.
+
+    Raises:
+        MissingColumnError: one names none.
+        DatasetError: one names several.
+    """
     places = places_of(columns, names)
     if missing := [name for name, found in zip(names, places, strict=True) if not found]:
         similar = {close: None for name in missing for close in _similar(name, columns)}
         remedy = f"did you mean {listed(similar)}?" if similar else "name the right ones"
-        raise DatasetError(f"{source} has no column {', '.join(missing)}; its columns are {listed(columns)}: {remedy}")
+        raise MissingColumnError(
+            f"{source} has no column {', '.join(missing)}; its columns are {listed(columns)}: {remedy}", missing
+        )
     if repeated := [name for name, found in zip(names, places, strict=True) if len(found) > 1]:
         raise DatasetError(f"{source} has several columns {', '.join(repeated)}: give each column its own name")
     return [place for (place,) in places]
