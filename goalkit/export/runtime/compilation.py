@@ -148,12 +148,16 @@ def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
 def _failure(step: Step, arguments: dict[str, Any], fault: Exception) -> str:
     if isinstance(fault, IndexError) and step.kind == "gather":
         return f"{step.kind} (of {step.name}) looks beyond its table ({fault}): check the token ids"
-    shapes = ", ".join(f"{name} {list(each.shape)}" for name, each in arguments.items() if isinstance(each, Tensor))
+    shapes = ", ".join(
+        f"{name} {list(part.shape)}"
+        for name, each in arguments.items()
+        for part in (each if isinstance(each, list) else [each])
+        if isinstance(part, Tensor)
+    )
     reason = " ".join(str(fault).split())[:200]
     return (
-        f"{step.kind} (of {step.name}) does not fit what it is given ({shapes}: {reason}): if an input had another shape than "
-        "its default, the program holds sizes that fit the default alone: give that, or export without fixed sizes; "
-        "otherwise restore the file or export again"
+        f"{step.kind} (of {step.name}) does not fit {shapes} ({reason}): if an input had another shape than its default, the "
+        "program was traced with sizes of the default, so give that one or convert it again; else restore the file"
     )
 
 

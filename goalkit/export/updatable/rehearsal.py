@@ -16,9 +16,10 @@ from goalkit.export.runtime.damage import blamed_on
 from goalkit.export.runtime.labels import Label, class_labels
 from goalkit.export.runtime.loading import executable, read_spec
 from goalkit.export.runtime.network import InnerProduct, Layer, read_layers
+from goalkit.export.updatable.interface_rules import NEIGHBOURS
 from goalkit.export.updatable.optimizers import Optimizer, read_optimizer
 from goalkit.export.updatable.parameters import chosen
-from goalkit.export.updatable.validation import NEIGHBOURS, raise_violations
+from goalkit.export.updatable.validation import raise_violations
 from goalkit.storage import write_file
 
 Array = npt.NDArray[np.float32]

@@ -68,10 +68,10 @@ def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
 
 @keeping
 def concat(values: Sequence[Tensor], axis: Tensor | int, interleave: Tensor | bool = False) -> Tensor:
-    """Tensors one after another along `axis`."""
+    """Tensors one after another along `axis`; single numbers count as tensors of one axis."""
     if bool(interleave):
         raise NotImplementedError("interleave")
-    return torch.cat(list(values), int(axis))
+    return torch.cat([torch.atleast_1d(each) for each in values], int(axis))
 
 
 @keeping
