@@ -1,6 +1,7 @@
 """Models and bundles small enough to make in a second, shared by all tests that only read them."""
 
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,33 @@ def tiny_checkpoint(tmp_path: Path):
         return folder
 
     return make
+
+
+@pytest.fixture
+def save_program(tmp_path: Path):
+    """Convert a torch function of tensors as coremltools' users do."""
+
+    def save(function, inputs, *, half=False, target="iOS16", name="model.mlpackage", examples=None, **options) -> Path:
+        from goalkit.export.coreml import coremltools, quiet
+        from goalkit.export.graph import quiet_tracing
+
+        class Module(torch.nn.Module):
+            def forward(self, *arguments):
+                return function(*arguments)
+
+        ct = coremltools()
+        examples = examples or [torch.ones([int(size) for size in each.shape.shape]) for each in inputs]
+        with quiet_tracing(), quiet():
+            warnings.filterwarnings("ignore", message="Output, '.*', of the source model, has been renamed")
+            ct.convert(
+                torch.jit.trace(Module(), tuple(examples), check_trace=False),
+                inputs=inputs,
+                minimum_deployment_target=getattr(ct.target, target),
+                compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
+                skip_model_load=True,
+                package_dir=str(tmp_path / name),
+                **options,
+            )
+        return tmp_path / name
+
+    return save
