@@ -100,11 +100,11 @@ def tiny_checkpoint(tmp_path: Path):
     return make
 
 
-@pytest.fixture
-def save_program(tmp_path: Path):
-    """Convert a torch function of tensors as coremltools' users do."""
+@pytest.fixture(scope="session")
+def convert_program():
+    """Convert a torch function of tensors, as coremltools' users do, into the package `path`."""
 
-    def save(function, inputs, *, half=False, target="iOS16", name="model.mlpackage", examples=None, **options) -> Path:
+    def convert(path: Path, function, inputs, *, half=False, target="iOS16", examples=None, **options) -> Path:
         from goalkit.export.coreml import coremltools, quiet
         from goalkit.export.graph import quiet_tracing
 
@@ -122,9 +122,19 @@ def save_program(tmp_path: Path):
                 minimum_deployment_target=getattr(ct.target, target),
                 compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
                 skip_model_load=True,
-                package_dir=str(tmp_path / name),
+                package_dir=str(path),
                 **options,
             )
-        return tmp_path / name
+        return path
+
+    return convert
+
+
+@pytest.fixture
+def save_program(convert_program, tmp_path: Path):
+    """The same, into a folder of the test's own."""
+
+    def save(*arguments, name="model.mlpackage", **options) -> Path:
+        return convert_program(tmp_path / name, *arguments, **options)
 
     return save

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from goalkit.errors import UnsupportedOperationError
+from goalkit.errors import RuntimeModelError, UnsupportedOperationError
 from goalkit.export.runtime.interface import Arrays, RuntimeModel
 from goalkit.export.runtime.labels import Label
 
@@ -31,5 +31,10 @@ class ClassifierModel(RuntimeModel):
 
     def _execute(self, inputs: Arrays) -> Arrays:
         probabilities = self._probabilities(inputs)
+        if probabilities.shape[1:] != self._named.shape:
+            raise RuntimeModelError(
+                f"there are {len(self.labels)} labels for results of shape {list(probabilities.shape[1:])}: "
+                "restore the file or export again"
+            )
         chosen = self._named[probabilities.argmax(1)]
         return {name: chosen if feature.is_label else probabilities for name, feature in self.outputs.items()}

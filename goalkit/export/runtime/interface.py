@@ -31,6 +31,8 @@ class RuntimeModel(ABC):
     def __init__(self, description: Any, labels: tuple[Label, ...] = ()) -> None:
         self.labels = labels
         self.inputs = {each.name: read_input(each) for each in description.input}
+        if not self.inputs:
+            raise UnsupportedOperationError("the model has no inputs, which the runtime does not support: convert it with some")
         if state := [each.name for each in description.state]:
             raise UnsupportedOperationError(
                 f"the model keeps state ({', '.join(state)}), which the runtime does not support: convert it without"

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from goalkit.errors import ConfigurationError, TrainingError, UnsupportedOperationError
+from goalkit.errors import ConfigurationError, RuntimeModelError, TrainingError, UnsupportedOperationError
 from goalkit.export.package import model_bytes
 from goalkit.export.runtime.damage import blamed_on
 from goalkit.export.runtime.labels import Label, class_labels
@@ -75,7 +75,10 @@ def predicted_labels(spec: Any, embeddings: Array) -> npt.NDArray[np.str_ | np.i
     """The likeliest label of each of N embeddings, float32 [N, H], by a head, [N]."""
     model = executable(spec)
     found = model.predict_many(dict.fromkeys(model.inputs, embeddings), batch_size=256)
-    return found[spec.description.predictedFeatureName]
+    labels = [found[name] for name, feature in model.outputs.items() if feature.is_label]
+    if not labels:
+        raise RuntimeModelError("the head gives no label: restore the file or export again")
+    return labels[0]
 
 
 def rehearse_update(
