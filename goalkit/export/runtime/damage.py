@@ -22,8 +22,8 @@ def blamed_on(source: str | Path) -> Iterator[None]:
     try:
         yield
     except GoalkitError as fault:
-        if str(source) not in str(fault):
-            fault.args = (f"{source}: {fault}",)
+        message = " ".join(str(fault).splitlines())  # names in a damaged file may hold anything
+        fault.args = (message if str(source) in message else f"{source}: {message}",)
         raise
     except Exception as fault:  # a damaged file can raise anything
         reason = " ".join(str(fault).split())[:300]
