@@ -109,15 +109,18 @@ def _bind(each: Any, outputs: tuple[tuple[str, bool], ...], known: dict[str, Val
             constants[parameter] = known[names[0]]
         else:
             arguments[parameter] = names[0]
-    parameters = inspect.signature(OPERATIONS[kind]).parameters
-    given = constants.keys() | arguments.keys()
-    if unknown := sorted(given - parameters.keys()):
+    signature, given = inspect.signature(OPERATIONS[kind]), dict.fromkeys([*constants, *arguments])
+    try:
+        signature.bind_partial(**given)
+    except TypeError as fault:
         raise UnsupportedOperationError(
-            f"the runtime does not know {', '.join(unknown)} of the operation {kind} (of {name}): "
+            f"the runtime does not know this form of {kind} (of {name}), which {fault}: "
             "extend its function in goalkit.export.runtime.operations"
-        )
-    if missing := [key for key, each in parameters.items() if each.default is each.empty and key not in given]:
-        raise RuntimeModelError(f"{kind} (of {name}) lacks {', '.join(missing)}: restore the file or export again")
+        ) from fault
+    try:
+        signature.bind(**given)
+    except TypeError as fault:
+        raise RuntimeModelError(f"{kind} (of {name}) is {fault}: restore the file or export again") from fault
     return Step(name, kind, partial(OPERATIONS[kind], **constants), arguments, outputs, ())
 
 

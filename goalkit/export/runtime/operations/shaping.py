@@ -71,7 +71,7 @@ def concat(values: Sequence[Tensor], axis: Tensor | int, interleave: Tensor | bo
     """Tensors one after another along `axis`; single numbers count as tensors of one axis."""
     if bool(interleave):
         raise NotImplementedError("interleave")
-    return torch.cat([torch.atleast_1d(each) for each in values], int(axis))
+    return torch.cat([each if each.ndim else each[None] for each in values], int(axis))
 
 
 @keeping
