@@ -1,18 +1,28 @@
 """Models and bundles small enough to make in a second, shared by all tests that only read them."""
 
 import json
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from torch.nn import functional
 
 from goalkit import Bundle, Compressor, CoreMLExporter, Dataset, GoalModel, Splits, Trainer, UpdatableHeadBuilder
+from goalkit.export import NeighboursHeadBuilder, write_updatable_pipeline
+from goalkit.export.coreml import coremltools, model_proto, quiet
+from goalkit.export.runtime.loading import read_spec
+from goalkit.export.tracing import quiet_tracing
 from goalkit.training import TrainingRun
 
 # no clock decides, and the same code is tested on the same examples wherever it runs
 settings.register_profile("goalkit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("goalkit")
+
+WEIGHT, BIAS, WIDTH = torch.arange(240.0).reshape(12, 20) / 100, torch.arange(12.0), 20
+"""Of the small models of others below."""
 
 SMALL_ENCODER = {
     "hidden_size": 64,
@@ -102,3 +112,129 @@ def tiny_checkpoint(tmp_path: Path):
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def convert_program():
+    """Convert a torch function of tensors, as coremltools' users do, into the package `path`."""
+
+    def convert(path: Path, function, inputs, *, half=False, target="iOS16", examples=None, **options) -> Path:
+        class Module(torch.nn.Module):
+            def forward(self, *arguments):
+                return function(*arguments)
+
+        ct = coremltools()
+        examples = examples or [torch.ones([int(size) for size in each.shape.shape]) for each in inputs]
+        with quiet_tracing(), quiet():
+            warnings.filterwarnings("ignore", message="Output, '.*', of the source model, has been renamed")
+            ct.convert(
+                torch.jit.trace(Module(), tuple(examples), check_trace=False),
+                inputs=inputs,
+                minimum_deployment_target=getattr(ct.target, target),
+                compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
+                skip_model_load=True,
+                package_dir=str(path),
+                **options,
+            )
+        return path
+
+    return convert
+
+
+@pytest.fixture
+def save_program(convert_program, tmp_path: Path):
+    """The same, into a folder of the test's own."""
+
+    def save(*arguments, name="model.mlpackage", **options) -> Path:
+        return convert_program(tmp_path / name, *arguments, **options)
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def updatable_models(run, exported, tmp_path_factory):
+    """The protobuf messages of updatable models of every kind, which break no rule. Tests change a copy."""
+    pipeline = write_updatable_pipeline(exported, "category", tmp_path_factory.mktemp("rules") / "Goal.mlpackage")
+    texts, labels = ["跑步五公里", "背五十个单词"], ["健康", "学习"]
+    return {
+        "head": UpdatableHeadBuilder(task="category").build(run.model).spec,
+        "hidden": UpdatableHeadBuilder(task="category", hidden_size=16).build(run.model).spec,
+        "neighbours": NeighboursHeadBuilder(task="category").build(run.model, texts, labels).spec,
+        "pipeline": read_spec(pipeline),
+    }
+
+
+@pytest.fixture(scope="session")
+def small_program(convert_program, tmp_path_factory):
+    """A package: linear, gelu and softmax of `x` [1, 20], in half precision."""
+
+    def function(x):
+        hidden = functional.gelu(functional.linear(x, WEIGHT, BIAS))
+        return torch.softmax(torch.cat([hidden[:, :3], hidden[:, 4:]], 1).reshape(11), 0)
+
+    ct, path = coremltools(), tmp_path_factory.mktemp("damaged") / "model.mlpackage"
+    inputs, outputs = [ct.TensorType(name="x", shape=(1, WIDTH))], [ct.TensorType(name="y", dtype=np.float32)]
+    convert_program(path, function, inputs, outputs=outputs, half=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_classifier(convert_program, tmp_path_factory):
+    """A package that takes 1 to 4 rows of `x` and, if wanted, `z`, and classifies their sum."""
+    ct, path = coremltools(), tmp_path_factory.mktemp("damaged") / "classifier.mlpackage"
+    inputs = [
+        ct.TensorType(name="x", shape=ct.Shape((ct.RangeDim(1, 4, default=2), WIDTH))),
+        ct.TensorType(name="z", shape=(1, WIDTH), default_value=np.ones((1, WIDTH), np.float32)),
+    ]
+    convert_program(
+        path,
+        lambda x, z: torch.softmax(functional.linear((x + z).reshape(x.shape[0], WIDTH), WEIGHT[:3], BIAS[:3]).mean(0), 0),
+        inputs,
+        examples=[torch.ones(2, WIDTH), torch.ones(1, WIDTH)],
+        classifier_config=ct.ClassifierConfig(["a", "b", "c"]),
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_head():
+    """An updatable network: two inner products with a ReLU between."""
+    ct = coremltools()
+    neural = ct.models.neural_network
+    with quiet():
+        builder = neural.NeuralNetworkBuilder([("x", ct.models.datatypes.Array(WIDTH))], [("p", None)], mode="classifier")
+        builder.add_inner_product("first", WEIGHT.numpy(), BIAS.numpy(), WIDTH, 12, True, "x", "h")
+        builder.add_activation("relu", "RELU", "h", "u")
+        builder.add_inner_product("last", WEIGHT.numpy()[:3, :12], BIAS.numpy()[:3], 12, 3, True, "u", "z")
+        builder.add_softmax("softmax", "z", "p")
+        builder.set_class_labels(["a", "b", "c"], predicted_feature_name="label", prediction_blob="p")
+        builder.make_updatable(["last"])
+        builder.set_categorical_cross_entropy_loss("loss", "p")
+        builder.set_sgd_optimizer(neural.SgdParams(lr=0.01, batch=2))
+        builder.set_epochs(1, [1, 2])
+    return builder.spec
+
+
+@pytest.fixture(scope="session")
+def small_neighbours():
+    """Three neighbours of `x`, labelled a, b and b."""
+    with quiet():
+        builder = coremltools().models.nearest_neighbors.KNearestNeighborsClassifierBuilder(
+            input_name="x", output_name="label", number_of_dimensions=WIDTH, default_class_label="a", number_of_neighbors=1
+        )
+        builder.add_samples(np.eye(3, WIDTH, dtype=np.float32), ["a", "b", "b"])
+    return builder.spec
+
+
+@pytest.fixture(scope="session")
+def small_pipeline(small_head):
+    """The head behind a head: both take `x`."""
+    spec = model_proto().Model(specificationVersion=4)
+    spec.description.CopyFrom(small_head.description)
+    spec.description.ClearField("trainingInput")
+    for name in ("one", "two"):
+        spec.pipelineClassifier.pipeline.names.append(name)
+        member = spec.pipelineClassifier.pipeline.models.add()
+        member.CopyFrom(small_head)
+        member.isUpdatable = False
+    return spec

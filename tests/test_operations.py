@@ -56,6 +56,8 @@ CALLS = [
     ("cumsum", {"x": floats(2, 5), "axis": 1}),
     ("select", {"cond": np.array([[True, False]]), "a": floats(1, 2), "b": floats(1, 2)}),
     ("cast", {"x": floats(2, 2), "dtype": "int32"}),
+    ("shape", {"x": floats(2, 3, 4)}),
+    ("concat", {"values": (np.float32(2), np.float32(3)), "axis": 0}),
     ("clip", {"x": floats(3, 3), "alpha": np.float32(-0.5), "beta": np.float32(0.25)}),
     ("rsqrt", {"x": np.abs(floats(3)), "epsilon": np.float32(1e-3)}),
     ("inverse", {"x": np.abs(floats(3)), "epsilon": np.float32(1e-3)}),
@@ -102,6 +104,7 @@ def test_operation_gives_coremltools_own_value(name, arguments):
 def test_every_registered_operation_is_tested_somewhere():
     elsewhere = {
         "conv", "einsum", "batch_norm", "scaled_dot_product_attention", "fill_like", "silu",  # against torch, test_runtime.py
+        "classify",  # test_classifier_models.py
         *(name for name in OPERATIONS if name.startswith("constexpr_")),  # below
     }  # fmt: skip
     assert set(OPERATIONS) == {name for name, _ in CALLS} | elsewhere

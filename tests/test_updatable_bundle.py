@@ -91,10 +91,11 @@ def test_pipeline_says_what_its_parts_say(bundle, splits, tmp_path):
     batch = bundle.tokenizer.encode(splits.test.texts[:64], 32)
     pipeline = load_model(path)
     found = pipeline.predict_many(program_inputs(pipeline, batch))
-    assert list(found) == ["probabilities"]
+    assert set(found) == {"label", "probabilities"}
     embeddings = bundle.run(splits.test.texts[:64])["embedding"]
     expected = bundle.heads["category"].predict_many({"embedding": embeddings})["probabilities"]
     np.testing.assert_array_equal(found["probabilities"], expected)
+    assert found["label"].tolist() == [pipeline.labels[place] for place in expected.argmax(1)]
 
 
 def test_interface_of_the_pipeline(bundle, tmp_path):

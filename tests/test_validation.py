@@ -82,7 +82,10 @@ def weights_quantised(spec):
 
 
 def weights_in_half_precision(spec):
-    inner(spec).weights.float16Value = b"\0\0"
+    count = len(inner(spec).weights.floatValue)
+    inner(spec).weights.ClearField("floatValue")
+    inner(spec).weights.float16Value = b"\0\0" * count
+    inner(spec).hasBias = False
 
 
 def names_collide(spec):
@@ -142,7 +145,7 @@ def epochs_outside_the_set(spec):
 
 
 def negative_choice(spec):
-    sgd(spec).miniBatchSize.set.values.append(-1)
+    sgd(spec).miniBatchSize.set.values.insert(0, -1)
 
 
 def batch_outside_the_range(spec):
@@ -266,7 +269,7 @@ def input_of_another_shape(spec):
 
 
 def output_unknown(spec):
-    spec.description.output.add().name = "mood"
+    spec.description.output.add(name="mood").type.stringType.SetInParent()
 
 
 def output_of_another_type(spec):
@@ -302,7 +305,7 @@ def program_updatable(spec):
         (head_not_updatable, {"pipeline-updatable-member"}),
         (another_updatable, {"pipeline-updatable-member"}),
         (program_updatable, {"pipeline-updatable-member", "model-type"}),
-        (input_unknown, {"pipeline-features"}),
+        (input_unknown, {"pipeline-features", "blobs"}),
         (input_of_another_shape, {"pipeline-features"}),
         (output_unknown, {"pipeline-features"}),
         (output_of_another_type, {"pipeline-features"}),
@@ -329,7 +332,7 @@ def test_faults_of_a_member_say_where_it_is(pipeline):
 def test_an_empty_pipeline_is_refused():
     spec = model_proto().Model(specificationVersion=4, isUpdatable=True)
     spec.pipeline.SetInParent()
-    assert {each.rule for each in find_violations(spec)} == {"pipeline-features", "pipeline-training-inputs"}
+    assert {each.rule for each in find_violations(spec)} == {"features", "pipeline-features", "pipeline-training-inputs"}
 
 
 def test_several_functions_leave_the_top_level_empty(heads):

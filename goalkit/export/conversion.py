@@ -128,12 +128,14 @@ def _saved_name(name: str) -> str:
 
 def _explain(version: str, fault: Exception) -> str:
     advice = "give the backbone a simpler graph"
-    if version not in KNOWN_COREMLTOOLS:
-        advice = f"install coremltools {' or '.join(KNOWN_COREMLTOOLS)} (goalkit's constraints.txt has a tested set)"
-    elif "0-dimensional arrays" in str(fault):
+    # numpy 2.4 no longer turns an array of one number into that number, which some of the converter's functions count on
+    if isinstance(fault, TypeError) and "only 0-dimensional arrays can be converted" in str(fault):
         advice = (
-            "the graph casts a shape to a number, which needs numpy below 2.4 with this version; keep shapes out of the graph"
+            "the graph casts a shape to a number, which with this coremltools needs numpy below 2.4 "
+            f"(this is {np.__version__}); keep shapes out of the graph"
         )
+    elif version not in KNOWN_COREMLTOOLS:
+        advice = f"install coremltools {' or '.join(KNOWN_COREMLTOOLS)} (goalkit's constraints.txt has a tested set)"
     reason = " ".join(str(fault).split())
     return f"coremltools {version} cannot convert this encoder ({type(fault).__name__}: {reason[:300]}): {advice}"
 

@@ -166,7 +166,7 @@ def compare(output: str, texts: Sequence[str], found: Array, expected: Array, *,
 
 def head_error(head: NeuralNetworkClassifier, embeddings: Array, expected: Array) -> float:
     """Largest probability error of a head, whose spare slots should have none, against what is expected, [N, labels]."""
-    (found,) = head.predict_many(dict.fromkeys(head.inputs, embeddings)).values()
+    found = head.predict_many(dict.fromkeys(head.inputs, embeddings))[head.probabilities]
     spare = found.shape[1] - expected.shape[1]
     return float(np.abs(found - np.pad(expected, ((0, 0), (0, spare)))).max())
 

@@ -1,6 +1,7 @@
 """The runtime: executes saved Core ML files on any machine, as they stand, operation by operation."""
 
-from goalkit.export.runtime.interface import Feature, RuntimeModel
+from goalkit.export.runtime.features import Feature
+from goalkit.export.runtime.interface import RuntimeModel
 from goalkit.export.runtime.loading import load_model
 from goalkit.export.runtime.neighbours import NearestNeighboursClassifier
 from goalkit.export.runtime.network import NeuralNetworkClassifier

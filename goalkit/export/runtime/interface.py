@@ -6,87 +6,116 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
 import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
-from goalkit.errors import ConfigurationError, RuntimeModelError
-from goalkit.export.coreml import model_proto
+from goalkit.errors import ConfigurationError, RuntimeModelError, UnsupportedOperationError
+from goalkit.export.runtime.damage import blamed_on
+from goalkit.export.runtime.features import Feature, read_input, read_output
+from goalkit.export.runtime.labels import Label
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-@attrs.frozen
-class Feature:
-    """An input or output of a saved model: its name, fixed shape (without a batch axis) and number type."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: npt.DTypeLike
-
-
 class RuntimeModel(ABC):
-    """A saved Core ML model, loaded and ready to execute on this machine."""
+    """A saved Core ML model, loaded and ready to execute on this machine.
 
-    def __init__(self, description: Any) -> None:
-        self.inputs = {feature.name: _feature(feature) for feature in description.input}
+    A classifier has `labels`. Core ML hands apps its probabilities as a dictionary; here they are an array, in the order of
+    `labels`, and the output for the predicted label holds one of these.
+    """
+
+    source = "the model"
+    """What errors call it: the file, if it was loaded from one."""
+
+    def __init__(self, description: Any, labels: tuple[Label, ...] = ()) -> None:
+        self.labels = labels
+        self.inputs = {each.name: read_input(each) for each in description.input}
+        if not self.inputs:
+            raise UnsupportedOperationError("the model has no inputs, which the runtime does not support: convert it with some")
+        if state := [each.name for each in description.state]:
+            raise UnsupportedOperationError(
+                f"the model keeps state ({', '.join(state)}), which the runtime does not support: convert it without"
+            )
+        self.probabilities: str = description.predictedProbabilitiesName
         self.outputs = {
-            feature.name: _feature(feature) for feature in description.output if feature.type.HasField("multiArrayType")
+            each.name: Feature(each.name, (len(labels),), np.float32)
+            if labels and each.name == self.probabilities
+            else read_output(each)
+            for each in description.output
         }
+        self._named = np.array(labels)
 
     def predict(self, inputs: Mapping[str, npt.ArrayLike]) -> Arrays:
         """Execute the model once.
 
         Args:
-            inputs: for each input an array of its declared shape.
+            inputs: for each input an array of a shape that it declares. Optional ones may be left out.
 
         Returns:
-            For each output an array of its declared shape and type.
+            For each output an array of its declared shape and type; for a predicted label a string or an integer.
 
         Raises:
-            RuntimeModelError: an input is missing, unknown, or of another shape.
+            RuntimeModelError: an input is missing, unknown, or of another shape, or the file is damaged.
         """
         outputs = self.predict_many({name: np.asarray(array)[None] for name, array in inputs.items()})
         return {name: array[0] for name, array in outputs.items()}
 
     def predict_many(self, inputs: Mapping[str, npt.ArrayLike], *, batch_size: int = 32) -> Arrays:
-        """Execute the model on N examples, `batch_size` at a time; arrays have N as an additional first axis."""
+        """Execute the model on N examples, `batch_size` at a time; arrays have N as an additional first axis.
+
+        The examples of one call have one shape; where a model takes several, call it once for each.
+        """
         if batch_size < 1:
             raise ConfigurationError(f"batch_size is {batch_size}: it must be at least 1")
         arrays = self.checked(inputs)
         count = len(next(iter(arrays.values())))
         starts = tqdm(range(0, count, batch_size), "executing", unit="batch", leave=False, delay=1)
-        parts = [self._execute({name: array[start : start + batch_size] for name, array in arrays.items()}) for start in starts]
-        if not parts:
-            return {name: np.zeros((0, *feature.shape), feature.dtype) for name, feature in self.outputs.items()}
-        return {
-            name: np.concatenate([part[name] for part in parts]).astype(feature.dtype) for name, feature in self.outputs.items()
-        }
+        with blamed_on(self.source):
+            parts = [
+                self._execute({name: array[start : start + batch_size] for name, array in arrays.items()}) for start in starts
+            ]
+            return {name: self._finished(feature, [part[name] for part in parts]) for name, feature in self.outputs.items()}
 
     @abstractmethod
     def _execute(self, inputs: Arrays) -> Arrays:
         """Execute checked inputs, each [N, *shape]."""
 
+    def _finished(self, feature: Feature, parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """An output of all examples, as the file declares it."""
+        if not parts:
+            return np.zeros((0, *feature.shape), feature.dtype)
+        array = np.concatenate(parts)
+        if feature.shape and not feature.admits(array.shape[1:]):
+            raise RuntimeModelError(
+                f"{self.source} declares {feature.name} as {feature.allowed} and makes {list(array.shape[1:])}: "
+                "restore the file or export again"
+            )
+        return array.astype(feature.dtype, copy=False)
+
     def checked(self, inputs: Mapping[str, npt.ArrayLike]) -> Arrays:
         """Inputs of N examples as arrays of the declared types. Raises RuntimeModelError if they do not fit."""
-        if set(inputs) != set(self.inputs):
+        required = {name for name, feature in self.inputs.items() if feature.default is None}
+        if not required <= set(inputs) <= set(self.inputs) or not inputs:
+            optional = [name for name in self.inputs if name not in required]
+            also = f" and, if wanted, {', '.join(optional)}" if optional else ""
             raise RuntimeModelError(
-                f"the model takes {', '.join(self.inputs)}, not {', '.join(inputs) or 'nothing'}: give just those"
+                f"the model takes {', '.join(name for name in self.inputs if name in required)}{also}, "
+                f"not {', '.join(inputs) or 'nothing'}: give just those"
             )
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
-        for name, feature in self.inputs.items():
-            if arrays[name].shape[1:] != feature.shape:
+        counts = {array.shape[:1] for array in arrays.values()}
+        for name, array in arrays.items():
+            if not self.inputs[name].admits(array.shape[1:]):
                 raise RuntimeModelError(
-                    f"{name} has the shape {list(arrays[name].shape[1:])}, the model takes {list(feature.shape)}: pad or cut it"
+                    f"{name} has the shape {list(array.shape[1:])}, the model takes {self.inputs[name].allowed}: pad or cut it"
                 )
-        if len({len(array) for array in arrays.values()}) > 1:
+        if len(counts) > 1:
             raise RuntimeModelError("the inputs differ in their number of examples: give the same number of each")
-        return {name: array.astype(self.inputs[name].dtype) for name, array in arrays.items()}
-
-
-def _feature(feature: Any) -> Feature:
-    kinds = model_proto().ArrayFeatureType
-    dtypes = {kinds.FLOAT32: np.float32, kinds.FLOAT16: np.float16, kinds.DOUBLE: np.float64, kinds.INT32: np.int32}
-    array = feature.type.multiArrayType
-    return Feature(feature.name, tuple(int(size) for size in array.shape), dtypes.get(array.dataType, np.float32))
+        ((count,),) = counts
+        return {
+            name: arrays[name].astype(feature.dtype)
+            if name in arrays
+            else np.full((count, *feature.shape), feature.default, feature.dtype)
+            for name, feature in self.inputs.items()
+        }

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from goalkit.errors import ConfigurationError, RuntimeModelError, UnsupportedOperationError
 from goalkit.export.coreml import model_proto
+from goalkit.export.runtime.damage import blamed_on
 from goalkit.export.runtime.interface import RuntimeModel
 from goalkit.export.runtime.native import NativeModel
 from goalkit.export.runtime.neighbours import NearestNeighboursClassifier
 from goalkit.export.runtime.network import NeuralNetworkClassifier
 from goalkit.export.runtime.pipeline import Pipeline
-from goalkit.export.runtime.program import PACKAGE_DATA, PRECISIONS, MLProgram
+from goalkit.export.runtime.program import PRECISIONS, MLProgram
+
+MANIFEST = "Manifest.json"
 
 
 def load_model(
@@ -29,45 +33,72 @@ def load_model(
         native: execute with Core ML itself, which needs a Mac; `precision` and `function` do not apply.
 
     Raises:
-        RuntimeModelError: the file is missing, truncated or of another kind.
-        UnsupportedOperationError: it holds an operation that the runtime does not know.
+        RuntimeModelError: the file is missing, damaged or of another kind.
+        UnsupportedOperationError: it holds something that the runtime does not execute: an operation, an image, a state.
     """
     if precision not in PRECISIONS:
         raise ConfigurationError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
     path = Path(path)
-    spec = read_spec(path)
-    if native:
-        return NativeModel(spec, path)
-    return _load(spec, path / PACKAGE_DATA if path.is_dir() else path.parent, precision, function)
+    with blamed_on(path):
+        spec = read_spec(path)
+        if native:
+            return NativeModel(spec, path)
+        return _load(spec, model_file(path).parent, precision, function, str(path))
 
 
-def _load(spec: Any, model_path: Path, precision: str, function: str | None) -> RuntimeModel:
+def _load(spec: Any, model_path: Path, precision: str, function: str | None, source: str) -> RuntimeModel:
     kind = spec.WhichOneof("Type")
+    model: RuntimeModel
     if kind == "mlProgram":
-        return MLProgram(spec, model_path, precision=precision, function=function)
-    if kind == "neuralNetworkClassifier":
-        return NeuralNetworkClassifier(spec)
-    if kind == "kNearestNeighborsClassifier":
-        return NearestNeighboursClassifier(spec)
-    if kind in ("pipeline", "pipelineClassifier"):
+        model = MLProgram(spec, model_path, precision=precision, function=function)
+    elif kind == "neuralNetworkClassifier":
+        model = NeuralNetworkClassifier(spec)
+    elif kind == "kNearestNeighborsClassifier":
+        model = NearestNeighboursClassifier(spec)
+    elif kind in ("pipeline", "pipelineClassifier"):
         pipeline = spec.pipeline if kind == "pipeline" else spec.pipelineClassifier.pipeline
-        return Pipeline(spec.description, [_load(member, model_path, precision, None) for member in pipeline.models])
-    raise UnsupportedOperationError(
-        f"the runtime does not execute models of type {kind}, only mlProgram, neuralNetworkClassifier, "
-        "kNearestNeighborsClassifier and pipelines of these"
-    )
+        members = [
+            _load(member, model_path, precision, None, f"member {position} of {source}")
+            for position, member in enumerate(pipeline.models)
+        ]
+        model = Pipeline(spec.description, members)
+    else:
+        raise UnsupportedOperationError(
+            f"the runtime does not execute models of type {kind}, only mlProgram, neuralNetworkClassifier, "
+            "kNearestNeighborsClassifier and pipelines of these"
+        )
+    model.source = source
+    return model
 
 
 def executable(spec: Any) -> RuntimeModel:
     """A model without weight files of its own, such as an updatable head, ready for execution."""
-    return _load(spec, Path(), "declared", None)
+    return _load(spec, Path(), "declared", None, RuntimeModel.source)
+
+
+def model_file(path: Path) -> Path:
+    """The file of the model's protobuf message: `path` itself, or what the manifest of the package `path` names.
+
+    Raises:
+        RuntimeModelError: `path` is a folder without a manifest, or the manifest names no model.
+    """
+    if not path.is_dir():
+        return path
+    manifest = path / MANIFEST
+    if not manifest.is_file():
+        raise RuntimeModelError(
+            f"{path} has no {MANIFEST}: give a whole .mlpackage, not the folder around it nor a compiled .mlmodelc"
+        )
+    with blamed_on(manifest):
+        content = json.loads(manifest.read_bytes())
+        return path / "Data" / str(content["itemInfoEntries"][content["rootModelIdentifier"]]["path"])
 
 
 def read_spec(path: Path) -> Any:
     """The protobuf message of a saved model. Raises RuntimeModelError if it is missing or damaged."""
-    file = path / PACKAGE_DATA / "model.mlmodel" if path.is_dir() else path
     from google.protobuf.message import DecodeError
 
+    file = model_file(path)
     try:
         spec = model_proto().Model.FromString(file.read_bytes())
     except OSError as fault:

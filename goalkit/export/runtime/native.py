@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from goalkit.errors import RuntimeModelError
 from goalkit.export.coreml import coremltools, quiet
 from goalkit.export.runtime.interface import Arrays, RuntimeModel
+from goalkit.export.runtime.labels import model_labels
 
 
 class NativeModel(RuntimeModel):
@@ -20,7 +22,7 @@ class NativeModel(RuntimeModel):
     """
 
     def __init__(self, spec: Any, path: Path) -> None:
-        super().__init__(spec.description)
+        super().__init__(spec.description, model_labels(spec))
         if platform.system() != "Darwin":
             raise RuntimeModelError(
                 "Core ML itself runs on a Mac only: leave native out, and goalkit's runtime executes the file"
@@ -31,4 +33,8 @@ class NativeModel(RuntimeModel):
     def _execute(self, inputs: Arrays) -> Arrays:
         count = len(next(iter(inputs.values())))
         examples = [self._model.predict({name: array[place] for name, array in inputs.items()}) for place in range(count)]
-        return {name: np.stack([np.asarray(example[name]) for example in examples]) for name in self.outputs}
+        return {name: np.stack([self._array(example[name]) for example in examples]) for name in self.outputs}
+
+    def _array(self, value: Any) -> npt.NDArray[Any]:
+        """An output of Core ML, which hands out probabilities by label."""
+        return np.asarray([value[label] for label in self.labels] if isinstance(value, dict) else value)

@@ -8,8 +8,11 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from goalkit.errors import RuntimeModelError, UnsupportedOperationError
-from goalkit.export.runtime.interface import Arrays, Feature, RuntimeModel
+from goalkit.errors import UnsupportedOperationError
+from goalkit.export.runtime.classifier import ClassifierModel
+from goalkit.export.runtime.interface import Arrays
+from goalkit.export.runtime.labels import class_labels
+from goalkit.export.runtime.weights import read_weights
 
 Array = npt.NDArray[np.float32]
 
@@ -55,30 +58,18 @@ class Softmax:
 Layer = InnerProduct | ReLU | Softmax
 
 
-class NeuralNetworkClassifier(RuntimeModel):
-    """A chain of fully connected layers that ends in a softmax, in float32 as Core ML holds it.
-
-    `predict` gives an array of the probabilities in the order of `labels` (Core ML hands apps a dictionary).
-    """
+class NeuralNetworkClassifier(ClassifierModel):
+    """A chain of fully connected layers that ends in a softmax, in float32 as Core ML holds it."""
 
     def __init__(self, spec: Any) -> None:
-        super().__init__(spec.description)
-        network = spec.neuralNetworkClassifier
-        self.labels = class_labels(network)
-        self.layers = read_layers(network, [feature.name for feature in spec.description.input])
-        self.probabilities = spec.description.predictedProbabilitiesName
-        self.outputs = {self.probabilities: Feature(self.probabilities, (len(self.labels),), np.float32)}
+        super().__init__(spec.description, class_labels(spec.neuralNetworkClassifier))
+        self.layers = read_layers(spec.neuralNetworkClassifier, list(self.inputs))
 
-    def _execute(self, inputs: Arrays) -> Arrays:
+    def _probabilities(self, inputs: Arrays) -> Array:
         (values,) = (array.astype(np.float32) for array in inputs.values())
         for layer in self.layers:
             values = layer.forward(values)
-        return {self.probabilities: values}
-
-
-def class_labels(classifier: Any) -> tuple[str, ...]:
-    """The labels of a classifier's protobuf message, in order; numbers as strings."""
-    return tuple(classifier.stringClassLabels.vector) or tuple(map(str, classifier.int64ClassLabels.vector))
+        return values
 
 
 def read_layers(network: Any, inputs: list[str]) -> list[Layer]:
@@ -92,7 +83,10 @@ def read_layers(network: Any, inputs: list[str]) -> list[Layer]:
     blobs = inputs
     for layer in network.layers:
         if list(layer.input) != blobs or len(layer.output) != 1:
-            raise UnsupportedOperationError(f"the layer {layer.name} is not one of a chain, which is all the runtime executes")
+            raise UnsupportedOperationError(
+                f"the layer {layer.name} takes {', '.join(layer.input)}, not what is made before it ({', '.join(blobs)}): the "
+                "runtime executes chains of layers only"
+            )
         blobs = list(layer.output)
         layers.append(_read_layer(layer))
     return layers
@@ -102,11 +96,16 @@ def _read_layer(layer: Any) -> Layer:
     kind = layer.WhichOneof("layer")
     if kind == "innerProduct":
         inner = layer.innerProduct
-        shape = (int(inner.outputChannels), int(inner.inputChannels))
-        if len(inner.weights.floatValue) != shape[0] * shape[1] or (inner.hasBias and len(inner.bias.floatValue) != shape[0]):
-            raise RuntimeModelError(f"layer {layer.name} lacks weights: restore the file or export again")
-        weight = np.array(inner.weights.floatValue, np.float32).reshape(shape)
-        bias = np.array(inner.bias.floatValue, np.float32) if inner.hasBias else np.zeros(shape[0], np.float32)
+        if inner.int8DynamicQuantize:
+            raise UnsupportedOperationError(
+                f"layer {layer.name} quantises what it is given (int8DynamicQuantize), which the runtime does not support: "
+                "quantise the weights alone"
+            )
+        rows, columns = int(inner.outputChannels), int(inner.inputChannels)
+        weight = read_weights(f"the weights of layer {layer.name}", inner.weights, rows, columns)
+        bias = np.zeros(rows, np.float32)
+        if inner.hasBias:
+            bias = read_weights(f"the bias of layer {layer.name}", inner.bias, rows, 1)[:, 0]
         return InnerProduct(layer.name, weight, bias, layer.isUpdatable)
     if kind == "softmax":
         return Softmax(layer.name)

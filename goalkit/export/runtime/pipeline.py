@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from goalkit.errors import RuntimeModelError
 from goalkit.export.runtime.interface import Arrays, RuntimeModel
 
 
@@ -12,16 +13,26 @@ class Pipeline(RuntimeModel):
     """The members of a pipeline in their order. What the whole does not put out stays inside."""
 
     def __init__(self, description: Any, members: Sequence[RuntimeModel]) -> None:
-        super().__init__(description)
+        super().__init__(description, next((each.labels for each in reversed(members) if each.labels), ()))
         self.members = tuple(members)
-        produced = {name: feature for member in members for name, feature in member.outputs.items()}
-        wanted = {each.name for each in description.output}
-        # a classifier puts its probabilities out as a dictionary, which has no shape of its own
-        self.outputs = {name: feature for name, feature in produced.items() if name in wanted}
+        known = set(self.inputs)
+        for position, member in enumerate(members):
+            required = {name for name, feature in member.inputs.items() if feature.default is None}
+            if missing := sorted(required - known):
+                raise RuntimeModelError(
+                    f"member {position} of the pipeline takes {', '.join(missing)}, which nothing before it makes: "
+                    "restore the file or export again"
+                )
+            known |= set(member.outputs)
+        if missing := sorted(set(self.outputs) - known):
+            raise RuntimeModelError(
+                f"no member of the pipeline makes its output {', '.join(missing)}: restore the file or export again"
+            )
 
     def _execute(self, inputs: Arrays) -> Arrays:
         known = dict(inputs)
+        count = len(next(iter(inputs.values())))
         for member in self.members:
-            taken = {name: known[name] for name in member.inputs}
-            known.update(member.predict_many(taken, batch_size=len(next(iter(taken.values())))))
+            taken = {name: known[name] for name in member.inputs if name in known}
+            known.update(member.predict_many(taken, batch_size=count))
         return {name: known[name] for name in self.outputs}

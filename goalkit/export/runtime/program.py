@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import attrs
 import torch
 from torch import Tensor
 
-from goalkit.errors import RuntimeModelError, UnsupportedOperationError
+from goalkit.errors import RuntimeModelError
+from goalkit.export.runtime.compilation import Step, compile_operations, rounded, run_step
 from goalkit.export.runtime.interface import Arrays, RuntimeModel
-from goalkit.export.runtime.operations import KEEPING, OPERATIONS
-from goalkit.export.runtime.values import Blobs, Value, decode, is_half
+from goalkit.export.runtime.labels import program_labels
+from goalkit.export.runtime.operations import KEEPING
+from goalkit.export.runtime.values import Blobs, is_half, number_types
 
 PACKAGE_DATA = Path("Data", "com.apple.CoreML")
 """Where a package keeps its model; `@model_path` in the model means this folder."""
 
 PRECISIONS = ("declared", "float16", "float32")
 """Which results are rounded to half precision: those that the file declares so, all, or none."""
-
-
-@attrs.frozen
-class Step:
-    """One operation, ready to run."""
-
-    name: str
-    kind: str
-    run: Callable[..., Any]
-    """The operation, with its constant arguments bound."""
-    arguments: dict[str, str | list[str]]
-    """Where each other argument comes from: the name of a value, or of several."""
-    outputs: tuple[tuple[str, bool], ...]
-    """Name of each result, and whether it is rounded to half precision."""
-    spent: tuple[str, ...]
-    """Values that no later step needs."""
-    rounds: bool = attrs.field(init=False)
-    """Whether any result is rounded."""
-
-    @rounds.default
-    def _any_rounded(self) -> bool:
-        return any(half for _, half in self.outputs)
-
 
 Observer = Callable[[Step, dict[str, Tensor], dict[str, Tensor]], dict[str, Tensor]]
 """Sees a step's results before and after rounding, and returns tensors to hand back."""
@@ -60,67 +37,50 @@ class MLProgram(RuntimeModel):
         chosen = function or spec.description.defaultFunctionName or "main"
         functions = spec.mlProgram.functions
         if chosen not in functions:
-            raise RuntimeModelError(f"there is no function {chosen!r} in the package; it has {', '.join(sorted(functions))}")
-        named = [each for each in spec.description.functions if each.name == chosen]
-        super().__init__(named[0] if named else spec.description)
-        self._precision = precision
+            known = ", ".join(sorted(functions)) or "none"
+            raise RuntimeModelError(f"there is no function {chosen!r} in the package; it has {known}")
         program = functions[chosen]
-        block = program.block_specializations[program.opset]
-        self._results = list(block.outputs)
-        self._constants: dict[str, Value] = {}
-        self._steps = self._compile(block.operations, Blobs(model_path))
-
-    def _compile(self, operations: Any, blobs: Blobs) -> list[Step]:
-        """Evaluate constants, once, and bind them; what is left is the work of each prediction."""
-        steps: list[Step] = []
-        for each in operations:
-            outputs = tuple((output.name, self._rounds(each.type, output.type)) for output in each.outputs)
-            if each.type == "const":
-                self._constants[outputs[0][0]] = decode(each.attributes["val"], blobs)
-                continue
-            step = self._bind(each, outputs, blobs)
-            if step.arguments:
-                steps.append(step)
-            else:
-                self._constants.update(rounded(step, run_step(step, {})))
-        return _with_lifetimes(steps, self._results)
-
-    def _rounds(self, kind: str, value_type: Any) -> bool:
-        if self._precision == "declared":
-            return is_half(value_type) and kind not in KEEPING
-        return self._precision == "float16"
-
-    def _bind(self, each: Any, outputs: tuple[tuple[str, bool], ...], blobs: Blobs) -> Step:
-        if each.type not in OPERATIONS:
-            raise UnsupportedOperationError(
-                f"the runtime does not know the operation {each.type} (of {outputs[0][0]}): "
-                "add a function for it to goalkit.export.runtime.operations"
+        if program.opset not in program.block_specializations:
+            known = ", ".join(sorted(program.block_specializations)) or "none"
+            raise RuntimeModelError(
+                f"the function {chosen!r} has no operations for its opset {program.opset!r}, only for {known}: "
+                "restore the file or export again"
             )
-        constants: dict[str, Any] = {name: decode(value, blobs) for name, value in each.attributes.items() if name != "name"}
-        arguments: dict[str, str | list[str]] = {}
-        for parameter, argument in each.inputs.items():
-            bindings = argument.arguments
-            if bindings[0].WhichOneof("binding") == "value":
-                constants[parameter] = decode(bindings[0].value, blobs)
-                continue
-            names = [binding.name for binding in bindings]
-            if parameter == "values":
-                arguments[parameter] = names
-            elif names[0] in self._constants:
-                constants[parameter] = self._constants[names[0]]
-            else:
-                arguments[parameter] = names[0]
-        return Step(outputs[0][0], each.type, partial(OPERATIONS[each.type], **constants), arguments, outputs, ())
+        block = program.block_specializations[program.opset]
+        described = next((each for each in spec.description.functions if each.name == chosen), spec.description)
+        super().__init__(described, program_labels(block))
+        self._taken = {each.name: number_types()[each.type.tensorType.dataType] for each in program.inputs}
+        if self._taken.keys() != self.inputs.keys():
+            raise RuntimeModelError(
+                f"the function {chosen!r} takes {', '.join(self._taken)}, the model declares {', '.join(self.inputs)}: "
+                "restore the file or export again"
+            )
+
+        def rounds(kind: str, value_type: Any) -> bool:
+            if precision == "declared":
+                return is_half(value_type) and kind not in KEEPING
+            return precision == "float16"
+
+        self._steps, self._constants = compile_operations(
+            block.operations, self.inputs, self.outputs, Blobs(model_path), rounds
+        )
 
     def _execute(self, inputs: Arrays) -> Arrays:
-        results = self.execute_tensors({name: torch.from_numpy(array) for name, array in inputs.items()})
-        return {name: results[name].numpy() for name in self._results}
+        results = {name: tensor.numpy() for name, tensor in self.execute_tensors(self.tensors(inputs)).items()}
+        return {name: self._named[results[name]] if each.is_label else results[name] for name, each in self.outputs.items()}
+
+    def tensors(self, inputs: Arrays) -> dict[str, Tensor]:
+        """Checked inputs in the number types that the program takes, half precision held as float32."""
+        return {
+            name: torch.from_numpy(inputs[name].astype(kind.stored, copy=False).astype(kind.held, copy=False))
+            for name, kind in self._taken.items()
+        }
 
     def execute_tensors(self, inputs: dict[str, Tensor], observe: Observer | None = None) -> dict[str, Tensor]:
         """Run all steps on N examples at once.
 
         Args:
-            inputs: each [N, *shape].
+            inputs: each [N, *shape], as `tensors` makes them.
             observe: called after every step with its results before and after rounding, one example's as it seems; what it
                 returns, tensors by name, is handed back with N as the first axis.
 
@@ -139,53 +99,10 @@ class MLProgram(RuntimeModel):
                 known.update(found)
                 for name in step.spent:
                     del known[name]
-            return {**{name: known[name] for name in self._results}, **observed}
+            return {**{name: known[name] for name in self.outputs}, **observed}
 
         with torch.inference_mode():
             if all(len(tensor) == 1 for tensor in inputs.values()):  # a single one needs none of the machinery of a batch
                 return {name: tensor[None] for name, tensor in example({key: each[0] for key, each in inputs.items()}).items()}
             results: dict[str, Tensor] = torch.func.vmap(example)(inputs)
         return results
-
-
-def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
-    """The results of one operation, not yet rounded."""
-    arguments = {
-        parameter: values[source] if isinstance(source, str) else [values[name] for name in source]
-        for parameter, source in step.arguments.items()
-    }
-    try:
-        result = step.run(**arguments)
-    except (NotImplementedError, TypeError) as fault:
-        raise UnsupportedOperationError(
-            f"the runtime cannot execute {step.kind} (of {step.name}) with {fault}: extend its function in "
-            "goalkit.export.runtime.operations"
-        ) from fault
-    except IndexError as fault:
-        raise RuntimeModelError(
-            f"{step.kind} (of {step.name}) looks beyond its table ({fault}): check the token ids"
-        ) from fault
-    results = result if isinstance(result, tuple) else (result,)
-    return {name: tensor for (name, _), tensor in zip(step.outputs, results, strict=True)}
-
-
-def rounded(step: Step, results: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The results of one operation, in half precision where it asks for that."""
-    if not step.rounds:
-        return results
-    return {
-        name: results[name].half().float() if half and results[name].is_floating_point() else results[name]
-        for name, half in step.outputs
-    }
-
-
-def _with_lifetimes(steps: list[Step], results: list[str]) -> list[Step]:
-    """Note with each step which results are not needed after it, so that memory stays flat."""
-    produced = {name for step in steps for name, _ in step.outputs}
-    needed, timed = set(results), []
-    for step in reversed(steps):
-        read = {name for source in step.arguments.values() for name in ([source] if isinstance(source, str) else source)}
-        touched = (read & produced) | {name for name, _ in step.outputs}
-        timed.append(attrs.evolve(step, spent=tuple(sorted(touched - needed))))
-        needed |= read
-    return timed[::-1]

@@ -10,7 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from goalkit.export.runtime.program import MLProgram, Step
+from goalkit.export.runtime.compilation import Step
+from goalkit.export.runtime.damage import blamed_on
+from goalkit.export.runtime.program import MLProgram
 
 LARGEST_HALF = 65504.0
 
@@ -74,8 +76,10 @@ def operation_ranges(
         return {f"{step.name}/range": _summary(before, after)}
 
     for start in range(0, len(examples), batch_size):
-        batch = {name: torch.from_numpy(array[start : start + batch_size]) for name, array in arrays.items()}
-        for name, tensor in program.execute_tensors(batch, observe).items():
+        batch = {name: array[start : start + batch_size] for name, array in arrays.items()}
+        with blamed_on(program.source):
+            results = program.execute_tensors(program.tensors(batch), observe)
+        for name, tensor in results.items():
             if name.endswith("/range"):
                 parts.setdefault(name.removesuffix("/range"), []).append(tensor.numpy())
     return tuple(_range(name, kinds[name], np.concatenate(found), examples) for name, found in parts.items())

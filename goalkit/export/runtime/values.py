@@ -15,10 +15,11 @@ from torch import Tensor
 
 from goalkit.errors import RuntimeModelError
 from goalkit.export.coreml import mil_proto
+from goalkit.export.runtime.labels import Label, read_list
 from goalkit.export.runtime.packing import unpack_array
 
-Value = Tensor | str
-"""What an operation takes: numbers are tensors, half-precision ones held as float32; names and modes are strings."""
+Value = Tensor | str | tuple[Label, ...]
+"""What an operation takes: numbers are tensors, half-precision ones held as float32; names and modes are strings; labels."""
 
 _SENTINEL = 0xDEADBEEF
 _ENTRY = struct.Struct("<IIQQ")  # sentinel, data type, bytes, offset of the data; MILBlob's blob_metadata
@@ -105,11 +106,13 @@ def is_half(value_type: Any) -> bool:
 
 
 def decode(value: Any, blobs: Blobs) -> Value:
-    """A constant of the program as a tensor or a string.
+    """A constant of the program as a tensor, a string, or a list of labels.
 
     Raises:
         RuntimeModelError: a weight file lacks it, or its type is not known.
     """
+    if value.type.HasField("listType"):
+        return read_list(value)
     mil = mil_proto()
     tensor_type = value.type.tensorType
     if tensor_type.dataType == mil.STRING:

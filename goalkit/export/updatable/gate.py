@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from goalkit.configuration import between
+from goalkit.export.runtime.damage import blamed_on
+from goalkit.export.runtime.labels import Label
 from goalkit.export.runtime.loading import read_spec
 from goalkit.export.updatable.rehearsal import checked_examples, predicted_labels
 
@@ -38,7 +40,7 @@ class CorrectionGate:
     nearest: int = attrs.field(default=3, validator=between(1, whole=True))
 
     @classmethod
-    def around(cls, shipped: str | Path | Any, embeddings: npt.ArrayLike, labels: Sequence[str], **settings: Any) -> Self:
+    def around(cls, shipped: str | Path | Any, embeddings: npt.ArrayLike, labels: Sequence[Label], **settings: Any) -> Self:
         """A gate around those of a user's N examples that the shipped head has wrong.
 
         Args:
@@ -49,10 +51,14 @@ class CorrectionGate:
 
         Raises:
             TrainingError: there are no examples, they do not fit the head, or are not numbers.
+            RuntimeModelError: the file is missing or damaged.
         """
-        spec = read_spec(Path(shipped)) if isinstance(shipped, str | Path) else shipped
-        points = checked_examples(spec, embeddings, labels)
-        return cls(points[predicted_labels(spec, points) != np.array(labels)], **settings)
+        points = np.asarray(embeddings, np.float32)
+        with blamed_on(str(shipped) if isinstance(shipped, str | Path) else "the head"):
+            spec = read_spec(Path(shipped)) if isinstance(shipped, str | Path) else shipped
+            points = checked_examples(spec, points, labels)
+            wrong = predicted_labels(spec, points) != np.array(labels)
+        return cls(points[wrong], **settings)
 
     def opens(self, embeddings: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """For embeddings, float32 [N, H], whether the updated head answers, bool [N]."""

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from goalkit.export.updatable.comparison import same_type
+from goalkit.export.updatable.layer_rules import kind_of, network_of
 from goalkit.export.updatable.parameters import number_faults, whole_number_faults
 
 TRAINABLE = ("convolution", "innerProduct", "uniDirectionalLSTM")
@@ -15,39 +17,31 @@ LOSSES = ("categoricalCrossEntropyLossLayer", "meanSquaredErrorLossLayer")
 OPTIMIZER_NUMBERS = {"sgdOptimizer": ("learningRate",), "adamOptimizer": ("learningRate", "beta1", "beta2", "eps")}
 
 
-def _network(spec: Any) -> Any:
-    return getattr(spec, spec.WhichOneof("Type"))
-
-
-def _kind(layer: Any) -> str:
-    return layer.WhichOneof("layer") or "unknown"
-
-
 def _loss(spec: Any) -> Any | None:
     """The one loss of a network, as the message of its kind; None if there is not just one that is known."""
-    losses = _network(spec).updateParams.lossLayers
+    losses = network_of(spec).updateParams.lossLayers
     kind = losses[0].WhichOneof("LossLayerType") if len(losses) == 1 else None
     return getattr(losses[0], kind) if kind in LOSSES else None
 
 
 def _producers(spec: Any) -> dict[str, Any]:
-    return {blob: layer for layer in _network(spec).layers for blob in layer.output}
+    return {blob: layer for layer in network_of(spec).layers for blob in layer.output}
 
 
 def _updatable_layers(spec: Any) -> Iterator[str]:
-    updatable = [layer for layer in _network(spec).layers if layer.isUpdatable]
+    updatable = [layer for layer in network_of(spec).layers if layer.isUpdatable]
     if not updatable:
         yield "no layer is marked as updatable"
     for layer in updatable:
-        if _kind(layer) not in TRAINABLE:
-            yield f"layer {layer.name} of kind {_kind(layer)} cannot be trained, only {', '.join(TRAINABLE)}"
+        if kind_of(layer) not in TRAINABLE:
+            yield f"layer {layer.name} of kind {kind_of(layer)} cannot be trained, only {', '.join(TRAINABLE)}"
 
 
 def _updatable_weights(spec: Any) -> Iterator[str]:
-    for layer in _network(spec).layers:
-        if not layer.isUpdatable or _kind(layer) not in ("convolution", "innerProduct"):
+    for layer in network_of(spec).layers:
+        if not layer.isUpdatable or kind_of(layer) not in ("convolution", "innerProduct"):
             continue
-        message = getattr(layer, _kind(layer))
+        message = getattr(layer, kind_of(layer))
         for name, weights in [("weights", message.weights), *([("bias", message.bias)] if message.hasBias else [])]:
             if weights.HasField("quantization"):
                 yield f"{name} of layer {layer.name} are quantised; training needs them in float32"
@@ -58,14 +52,14 @@ def _updatable_weights(spec: Any) -> Iterator[str]:
 
 
 def _unique_names(spec: Any) -> Iterator[str]:
-    network = _network(spec)
+    network = network_of(spec)
     names = [layer.name for layer in [*network.layers, *network.updateParams.lossLayers]]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"two layers or losses are called {name}"
 
 
 def _one_loss(spec: Any) -> Iterator[str]:
-    losses = _network(spec).updateParams.lossLayers
+    losses = network_of(spec).updateParams.lossLayers
     if len(losses) != 1:
         yield f"there are {len(losses)} losses, there must be one"
     elif _loss(spec) is None:
@@ -77,8 +71,8 @@ def _loss_input(spec: Any) -> Iterator[str]:
     if loss is None:
         return
     producer = _producers(spec).get(loss.input)
-    cross_entropy = _network(spec).updateParams.lossLayers[0].HasField(LOSSES[0])
-    if cross_entropy and (producer is None or _kind(producer) != "softmax" or producer.output[0] != loss.input):
+    cross_entropy = network_of(spec).updateParams.lossLayers[0].HasField(LOSSES[0])
+    if cross_entropy and (producer is None or kind_of(producer) != "softmax" or producer.output[0] != loss.input):
         yield f"the input {loss.input} of the cross entropy is not the output of a softmax"
     elif producer is None:
         yield f"the input {loss.input} of the loss is made by no layer"
@@ -91,7 +85,7 @@ def _loss_target(spec: Any) -> Iterator[str]:
 
 
 def _optimizer(spec: Any) -> Iterator[str]:
-    optimizer = _network(spec).updateParams.optimizer
+    optimizer = network_of(spec).updateParams.optimizer
     kind = optimizer.WhichOneof("OptimizerType")
     if kind is None:
         yield "there is no optimizer, it must be SGD or Adam"
@@ -103,12 +97,12 @@ def _optimizer(spec: Any) -> Iterator[str]:
 
 
 def _epochs(spec: Any) -> Iterator[str]:
-    if not _network(spec).updateParams.HasField("epochs"):
+    if not network_of(spec).updateParams.HasField("epochs"):
         yield "the number of epochs is missing"
 
 
 def _parameter_values(spec: Any) -> Iterator[str]:
-    update = _network(spec).updateParams
+    update = network_of(spec).updateParams
     if update.HasField("epochs"):
         yield from whole_number_faults("epochs", update.epochs)
     if update.HasField("seed"):
@@ -128,9 +122,8 @@ def _training_inputs(spec: Any) -> Iterator[str]:
     if len(given) < 2:
         yield "trainingInput needs at least two features, an input and what is to be learnt"
         return
-    extra = [
-        each for each in given if not any(each.name == other.name and each.type == other.type for other in description.input)
-    ]
+    inputs = {each.name: each.type for each in description.input}
+    extra = [each for each in given if each.name not in inputs or not same_type(each.type, inputs[each.name])]
     if len(extra) == len(given):
         yield "trainingInput has none of the inputs that are used for predicting"
         return
@@ -138,7 +131,7 @@ def _training_inputs(spec: Any) -> Iterator[str]:
     outputs = {output.name: output.type for output in description.output}
     for each in extra:
         if spec.HasField("neuralNetworkClassifier") and each.name == description.predictedFeatureName in outputs:
-            if each.type != outputs[each.name]:
+            if not same_type(each.type, outputs[each.name]):
                 yield f"trainingInput {each.name} has another type than the label that is predicted"
             targets.add(each.name)
     if loss is not None and not targets & {each.name for each in extra}:
@@ -152,7 +145,7 @@ def _back_propagation(spec: Any) -> Iterator[str]:
         return
     producers, blocking, seen = _producers(spec), "", set()
     queue = deque([[loss.input]])
-    below_cross_entropy = _network(spec).updateParams.lossLayers[0].HasField(LOSSES[0])
+    below_cross_entropy = network_of(spec).updateParams.lossLayers[0].HasField(LOSSES[0])
     while queue:
         for blob in queue.popleft():
             layer = producers.get(blob)
@@ -163,15 +156,15 @@ def _back_propagation(spec: Any) -> Iterator[str]:
             if layer.isUpdatable and blocking:
                 yield f"gradients do not pass layer {blocking}, between the loss and the updatable layer {layer.name}"
                 return
-            if not _passes_gradients(layer) and not (below_cross_entropy and _kind(layer) == "softmax"):
+            if not _passes_gradients(layer) and not (below_cross_entropy and kind_of(layer) == "softmax"):
                 blocking = layer.name
         below_cross_entropy = False
 
 
 def _passes_gradients(layer: Any) -> bool:
-    if _kind(layer) == "activation":
+    if kind_of(layer) == "activation":
         return layer.activation.WhichOneof("NonlinearityType") in BACK_PROPAGABLE_ACTIVATIONS
-    return _kind(layer) in BACK_PROPAGABLE
+    return kind_of(layer) in BACK_PROPAGABLE
 
 
 NETWORK_RULES: dict[str, Callable[[Any], Iterator[str]]] = {

@@ -9,11 +9,16 @@ from goalkit.errors import ConfigurationError
 
 
 def whole_number_faults(name: str, parameter: Any, *, positive: bool = True) -> Iterator[str]:
-    """What is wrong with an `Int64Parameter`: its default and all that is allowed positive, and the default among it."""
+    """What is wrong with an `Int64Parameter`: its default and what is allowed must be positive, and the default among it.
+
+    Core ML reads a set of values only up to the default (ParameterValidator.cpp).
+    """
     default = parameter.defaultValue
     if parameter.HasField("set"):
         allowed = list(parameter.set.values)
         outside = default not in allowed
+        if not outside:
+            del allowed[allowed.index(default) :]
     elif parameter.HasField("range"):
         allowed = [parameter.range.minValue, parameter.range.maxValue]
         outside = not allowed[0] <= default <= allowed[1]

@@ -10,13 +10,16 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from goalkit.errors import ConfigurationError, TrainingError, UnsupportedOperationError
+from goalkit.errors import ConfigurationError, RuntimeModelError, TrainingError, UnsupportedOperationError
 from goalkit.export.package import model_bytes
+from goalkit.export.runtime.damage import blamed_on
+from goalkit.export.runtime.labels import Label, class_labels
 from goalkit.export.runtime.loading import executable, read_spec
-from goalkit.export.runtime.network import InnerProduct, Layer, class_labels, read_layers
+from goalkit.export.runtime.network import InnerProduct, Layer, read_layers
+from goalkit.export.updatable.interface_rules import NEIGHBOURS
 from goalkit.export.updatable.optimizers import Optimizer, read_optimizer
 from goalkit.export.updatable.parameters import chosen
-from goalkit.export.updatable.validation import NEIGHBOURS, raise_violations
+from goalkit.export.updatable.validation import raise_violations
 from goalkit.storage import write_file
 
 Array = npt.NDArray[np.float32]
@@ -51,7 +54,7 @@ class Rehearsal:
         """Training loss, [seeds, epochs]."""
         return np.array([update.losses for update in self.updates])
 
-    def accuracies(self, embeddings: npt.ArrayLike, labels: Sequence[str]) -> npt.NDArray[np.float64]:
+    def accuracies(self, embeddings: npt.ArrayLike, labels: Sequence[Label]) -> npt.NDArray[np.float64]:
         """Share of N embeddings, float32 [N, H], that the head of each seed gives its right label, [seeds].
 
         Raises:
@@ -67,23 +70,25 @@ class Rehearsal:
         return path
 
 
-def accuracy(spec: Any, embeddings: Array, labels: Sequence[str]) -> float:
+def accuracy(spec: Any, embeddings: Array, labels: Sequence[Label]) -> float:
     """Share of embeddings, float32 [N, H], that a head gives its right label."""
     return float(np.mean(predicted_labels(spec, embeddings) == np.array(labels)))
 
 
-def predicted_labels(spec: Any, embeddings: Array) -> npt.NDArray[np.str_]:
+def predicted_labels(spec: Any, embeddings: Array) -> npt.NDArray[np.str_ | np.int64]:
     """The likeliest label of each of N embeddings, float32 [N, H], by a head, [N]."""
     model = executable(spec)
-    (probabilities,) = model.predict_many(dict.fromkeys(model.inputs, embeddings), batch_size=256).values()
-    labels: npt.NDArray[np.str_] = np.array(model.labels)[probabilities.argmax(1)]  # type: ignore[attr-defined]
-    return labels
+    found = model.predict_many(dict.fromkeys(model.inputs, embeddings), batch_size=256)
+    labels = [found[name] for name, feature in model.outputs.items() if feature.is_label]
+    if not labels:
+        raise RuntimeModelError("the head gives no label: restore the file or export again")
+    return labels[0]
 
 
 def rehearse_update(
     head: str | Path | Any,
     embeddings: npt.ArrayLike,
-    labels: Sequence[str],
+    labels: Sequence[Label],
     *,
     parameters: Mapping[str, float] | None = None,
     seeds: int = 10,
@@ -104,17 +109,24 @@ def rehearse_update(
         TrainingError: there are no examples, they do not fit the head, or are not numbers; or training ran to infinity.
         ConfigurationError: the file does not have such a parameter, or does not allow the value.
     """
-    spec = read_spec(Path(head)) if isinstance(head, str | Path) else head
-    raise_violations(spec, str(head) if isinstance(head, str | Path) else "the head")
+    points = np.asarray(embeddings, np.float32)
+    source = str(head) if isinstance(head, str | Path) else "the head"
+    with blamed_on(source):
+        spec = read_spec(Path(head)) if isinstance(head, str | Path) else head
+        raise_violations(spec, source)
+        return _rehearsed(spec, points, labels, parameters or {}, seeds)
+
+
+def _rehearsed(spec: Any, points: Array, labels: Sequence[Label], parameters: Mapping[str, float], seeds: int) -> Rehearsal:
     kind = spec.WhichOneof("Type")
     if kind not in ("neuralNetworkClassifier", NEIGHBOURS):
         raise UnsupportedOperationError(f"a model of type {kind} cannot be rehearsed: give the head, a classifier, itself")
     if seeds < 1:
         raise ConfigurationError(f"seeds is {seeds}: it must be at least 1")
-    points = checked_examples(spec, embeddings, labels)
+    points = checked_examples(spec, points, labels)
     if kind == NEIGHBOURS:
-        return Rehearsal((_add_neighbours(spec, points, labels, parameters or {}),))
-    training = _Training.read(spec, parameters or {})
+        return Rehearsal((_add_neighbours(spec, points, labels, parameters),))
+    training = _Training.read(spec, parameters)
     known = class_labels(spec.neuralNetworkClassifier)
     targets = np.array([known.index(label) for label in labels])
     first = spec.neuralNetworkClassifier.updateParams.seed.defaultValue
@@ -211,7 +223,7 @@ def _with_weights(spec: Any, layers: Sequence[Layer]) -> Any:
     return updated
 
 
-def _add_neighbours(spec: Any, points: Array, labels: Sequence[str], parameters: Mapping[str, float]) -> Update:
+def _add_neighbours(spec: Any, points: Array, labels: Sequence[Label], parameters: Mapping[str, float]) -> Update:
     updated = type(spec).FromString(spec.SerializeToString())
     classifier = updated.kNearestNeighborsClassifier
     if unknown := sorted(set(parameters) - {"numberOfNeighbors"}):
@@ -220,11 +232,18 @@ def _add_neighbours(spec: Any, points: Array, labels: Sequence[str], parameters:
     classifier.numberOfNeighbors.defaultValue = int(count)
     for point in points:
         classifier.nearestNeighborsIndex.floatSamples.add().vector.extend(point.tolist())
-    classifier.stringClassLabels.vector.extend(labels)
+    kind = classifier.WhichOneof("ClassLabels") or classifier.WhichOneof("DefaultClassLabel")
+    numbered = "int64" in kind.lower()
+    for label in labels:
+        if isinstance(label, str) == numbered:
+            raise TrainingError(
+                f"the head's labels are {'integers' if numbered else 'strings'}, not {label!r}: give such labels"
+            )
+    (classifier.int64ClassLabels if numbered else classifier.stringClassLabels).vector.extend(labels)
     return Update(0, (), updated)
 
 
-def checked_examples(spec: Any, embeddings: npt.ArrayLike, labels: Sequence[str]) -> Array:
+def checked_examples(spec: Any, embeddings: npt.ArrayLike, labels: Sequence[Label]) -> Array:
     """The embeddings as float32 [N, H]; of nearest neighbours, labels may be new.
 
     Raises:
@@ -246,6 +265,6 @@ def checked_examples(spec: Any, embeddings: npt.ArrayLike, labels: Sequence[str]
     known = class_labels(spec.neuralNetworkClassifier)
     if known and (unknown := [label for label in labels if label not in known]):
         raise TrainingError(
-            f"the head has no label {unknown[0]!r}; its labels are {', '.join(known)}: export it with a spare slot"
+            f"the head has no label {unknown[0]!r}; its labels are {', '.join(map(str, known))}: export it with a spare slot"
         )
     return points

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -135,6 +137,15 @@ def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
 def reduce_argmax(x: Tensor, axis: Tensor | int = -1, keep_dims: Tensor | bool = False, output_dtype: str = "int32") -> Tensor:
     """Where along `axis` the largest number stands."""
     return torch.argmax(x, int(axis), keepdim=bool(keep_dims)).to(dtype_named(output_dtype))
+
+
+@keeping
+def classify(probabilities: Tensor, classes: Sequence[str | int]) -> tuple[Tensor, Tensor]:
+    """Which of `classes` is the likeliest, by its place, and the probabilities, whatever their shape, in their order."""
+    flat = probabilities.flatten()
+    if len(flat) != len(classes):
+        raise ValueError(f"{len(classes)} classes")
+    return flat.argmax(), flat
 
 
 @operation

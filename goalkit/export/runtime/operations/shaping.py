@@ -40,6 +40,12 @@ def gather_along_axis(x: Tensor, indices: Tensor, axis: Tensor | int = 0, valida
     return torch.gather(x, int(axis), torch.where(places < 0, places + x.shape[int(axis)], places))
 
 
+@operation
+def shape(x: Tensor) -> Tensor:
+    """The sizes of `x`, by which a program adapts to an input of several shapes."""
+    return torch.tensor(x.shape, dtype=torch.int32)
+
+
 @keeping
 def reshape(x: Tensor, shape: Tensor) -> Tensor:
     """The same numbers in another shape; 0 keeps a size and -1 takes what is left."""
@@ -70,10 +76,10 @@ def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
 
 @keeping
 def concat(values: Sequence[Tensor], axis: Tensor | int, interleave: Tensor | bool = False) -> Tensor:
-    """Tensors one after another along `axis`."""
+    """Tensors one after another along `axis`; single numbers count as tensors of one axis."""
     if bool(interleave):
         raise NotImplementedError("interleave")
-    return torch.cat(list(values), int(axis))
+    return torch.cat([each if each.ndim else each[None] for each in values], int(axis))
 
 
 @keeping

@@ -1,0 +1,185 @@
+"""From the operations of a saved program to steps that are ready to run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any
+
+import attrs
+from torch import Tensor
+
+from goalkit.errors import RuntimeModelError, UnsupportedOperationError
+from goalkit.export.runtime.operations import OPERATIONS
+from goalkit.export.runtime.values import Blobs, Value, decode
+
+Rounds = Callable[[str, Any], bool]
+"""Whether a result of an operation of this kind, declared with this type, is rounded to half precision."""
+
+
+@attrs.frozen
+class Step:
+    """One operation, ready to run."""
+
+    name: str
+    kind: str
+    run: Callable[..., Any]
+    """The operation, with its constant arguments bound."""
+    arguments: dict[str, str | list[str]]
+    """Where each other argument comes from: the name of a value, or of several."""
+    outputs: tuple[tuple[str, bool], ...]
+    """Name of each result, and whether it is rounded to half precision."""
+    spent: tuple[str, ...]
+    """Values that no later step needs."""
+    rounds: bool = attrs.field(init=False)
+    """Whether any result is rounded."""
+
+    @rounds.default
+    def _any_rounded(self) -> bool:
+        return any(half for _, half in self.outputs)
+
+    @property
+    def reads(self) -> set[str]:
+        """Names of all values it takes."""
+        return {name for source in self.arguments.values() for name in ([source] if isinstance(source, str) else source)}
+
+
+def compile_operations(
+    operations: Any, inputs: Collection[str], results: Collection[str], blobs: Blobs, rounds: Rounds
+) -> tuple[list[Step], dict[str, Value]]:
+    """Evaluate constants, once, and bind them; what is left is the work of each prediction.
+
+    Args:
+        operations: of the program's block, as protobuf messages, in their order.
+        inputs: names of the values that are given.
+        results: names of the values that are wanted.
+        blobs: the weight files.
+        rounds: which results are rounded.
+
+    Returns:
+        The steps, and the constants by name.
+
+    Raises:
+        RuntimeModelError: an operation takes what nothing before it makes, or lacks a parameter, or a weight is not there.
+        UnsupportedOperationError: an operation, or a parameter of one, is not known.
+    """
+    steps: list[Step] = []
+    constants: dict[str, Value] = {}
+    made = set(inputs)
+    for each in operations:
+        outputs = tuple((output.name, rounds(each.type, output.type)) for output in each.outputs)
+        if each.type == "const":
+            constants[outputs[0][0]] = decode(each.attributes["val"], blobs)
+            continue
+        step = _bind(each, outputs, constants, blobs)
+        if unknown := sorted(step.reads - made - constants.keys()):
+            raise RuntimeModelError(
+                f"{step.kind} (of {step.name}) takes {', '.join(unknown)}, which nothing before it makes: "
+                "restore the file or export again"
+            )
+        if step.arguments:
+            steps.append(step)
+            made |= {name for name, _ in outputs}
+        else:
+            constants.update(rounded(step, run_step(step, {})))
+    if missing := sorted(set(results) - made - constants.keys()):
+        raise RuntimeModelError(f"no operation makes the output {', '.join(missing)}: restore the file or export again")
+    return _with_lifetimes(steps, results), constants
+
+
+def _bind(each: Any, outputs: tuple[tuple[str, bool], ...], known: dict[str, Value], blobs: Blobs) -> Step:
+    kind, name = each.type, outputs[0][0]
+    if kind not in OPERATIONS:
+        raise UnsupportedOperationError(
+            f"the runtime does not know the operation {kind} (of {name}): "
+            "add a function for it to goalkit.export.runtime.operations"
+        )
+    constants: dict[str, Any] = {name: decode(value, blobs) for name, value in each.attributes.items() if name != "name"}
+    arguments: dict[str, str | list[str]] = {}
+    for parameter, argument in each.inputs.items():
+        bindings = argument.arguments
+        if bindings[0].WhichOneof("binding") == "value":
+            constants[parameter] = decode(bindings[0].value, blobs)
+            continue
+        names = [binding.name for binding in bindings]
+        if parameter == "values":
+            arguments[parameter] = names
+        elif names[0] in known:
+            constants[parameter] = known[names[0]]
+        else:
+            arguments[parameter] = names[0]
+    signature, given = inspect.signature(OPERATIONS[kind]), dict.fromkeys([*constants, *arguments])
+    try:
+        signature.bind_partial(**given)
+    except TypeError as fault:
+        raise UnsupportedOperationError(
+            f"the runtime does not know this form of {kind} (of {name}), which {fault}: "
+            "extend its function in goalkit.export.runtime.operations"
+        ) from fault
+    try:
+        signature.bind(**given)
+    except TypeError as fault:
+        raise RuntimeModelError(f"{kind} (of {name}) is {fault}: restore the file or export again") from fault
+    return Step(name, kind, partial(OPERATIONS[kind], **constants), arguments, outputs, ())
+
+
+def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
+    """The results of one operation, not yet rounded.
+
+    Raises:
+        UnsupportedOperationError: its function does not cover this case.
+        RuntimeModelError: it fails on what it is given.
+    """
+    arguments = {
+        parameter: values[source] if isinstance(source, str) else [values[name] for name in source]
+        for parameter, source in step.arguments.items()
+    }
+    try:
+        result = step.run(**arguments)
+        results = result if isinstance(result, tuple) else (result,)
+        return {name: tensor for (name, _), tensor in zip(step.outputs, results, strict=True)}
+    except NotImplementedError as fault:
+        raise UnsupportedOperationError(
+            f"the runtime cannot execute {step.kind} (of {step.name}) with {fault}: extend its function in "
+            "goalkit.export.runtime.operations"
+        ) from fault
+    except Exception as fault:  # torch raises its own, whatever does not fit
+        raise RuntimeModelError(_failure(step, arguments, fault)) from fault
+
+
+def _failure(step: Step, arguments: dict[str, Any], fault: Exception) -> str:
+    if isinstance(fault, IndexError) and step.kind == "gather":
+        return f"{step.kind} (of {step.name}) looks beyond its table ({fault}): check the token ids"
+    shapes = ", ".join(
+        f"{name} {list(part.shape)}"
+        for name, each in arguments.items()
+        for part in (each if isinstance(each, list) else [each])
+        if isinstance(part, Tensor)
+    )
+    reason = " ".join(str(fault).split())[:200]
+    return (
+        f"{step.kind} (of {step.name}) does not fit {shapes} ({reason}): if an input had another shape than its default, the "
+        "program was traced with sizes of the default, so give that one or convert it again; else restore the file"
+    )
+
+
+def rounded(step: Step, results: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The results of one operation, in half precision where it asks for that."""
+    if not step.rounds:
+        return results
+    return {
+        name: results[name].half().float() if half and results[name].is_floating_point() else results[name]
+        for name, half in step.outputs
+    }
+
+
+def _with_lifetimes(steps: list[Step], results: Collection[str]) -> list[Step]:
+    """Note with each step which results are not needed after it, so that memory stays flat."""
+    produced = {name for step in steps for name, _ in step.outputs}
+    needed, timed = set(results), []
+    for step in reversed(steps):
+        touched = (step.reads & produced) | {name for name, _ in step.outputs}
+        timed.append(attrs.evolve(step, spent=tuple(sorted(touched - needed))))
+        needed |= step.reads
+    return timed[::-1]

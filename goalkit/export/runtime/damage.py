@@ -1,0 +1,32 @@
+"""One guard for all that reads files of others: whatever a damaged file raises is told as an error about that file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from goalkit.errors import GoalkitError, RuntimeModelError
+
+
+@contextlib.contextmanager
+def blamed_on(source: str | Path) -> Iterator[None]:
+    """Turn what reading or executing a saved model raises into an error about it. What the caller gave is checked before.
+
+    Args:
+        source: the file, as errors are to call it. An error of goalkit itself passes, and names the file.
+
+    Raises:
+        RuntimeModelError: for anything else that was raised, which is its cause.
+    """
+    try:
+        yield
+    except GoalkitError as fault:
+        message = " ".join(str(fault).splitlines())  # names in a damaged file may hold anything
+        fault.args = (message if str(source) in message else f"{source}: {message}",)
+        raise
+    except Exception as fault:  # a damaged file can raise anything
+        reason = " ".join(str(fault).split())[:300]
+        raise RuntimeModelError(
+            f"{source} cannot be executed as it stands ({type(fault).__name__}: {reason}): restore it or export again"
+        ) from fault

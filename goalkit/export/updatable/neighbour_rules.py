@@ -1,0 +1,43 @@
+"""Core ML's rules for a nearest-neighbours classifier (KNearestNeighborsClassifierValidator.cpp)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from goalkit.export.updatable.parameters import whole_number_faults
+
+
+def count(spec: Any) -> Iterator[str]:
+    """Whether the number of neighbours, and what an app may set instead, is positive."""
+    yield from whole_number_faults("numberOfNeighbors", spec.kNearestNeighborsClassifier.numberOfNeighbors)
+
+
+def votes(spec: Any) -> Iterator[str]:
+    """Whether it is said how neighbours vote, and what the label is without any."""
+    classifier = spec.kNearestNeighborsClassifier
+    if classifier.WhichOneof("WeightingScheme") is None:
+        yield "there is no weighting scheme"
+    given, default = classifier.WhichOneof("ClassLabels"), classifier.WhichOneof("DefaultClassLabel")
+    if default is None and not (classifier.stringClassLabels.vector or classifier.int64ClassLabels.vector):
+        yield "without labels a default label is needed"
+    if given and default and given[:5] != default.removeprefix("default").lower()[:5]:
+        yield "the default label has another type than the labels"
+
+
+def index(spec: Any) -> Iterator[str]:
+    """Whether examples, labels and the way to search them fit together."""
+    classifier = spec.kNearestNeighborsClassifier
+    found = classifier.nearestNeighborsIndex
+    labels = max(len(classifier.stringClassLabels.vector), len(classifier.int64ClassLabels.vector))
+    if len(found.floatSamples) != labels:
+        yield f"there are {len(found.floatSamples)} examples and {labels} labels"
+    if any(len(sample.vector) != found.numberOfDimensions for sample in found.floatSamples):
+        yield f"an example has another width than {found.numberOfDimensions}"
+    kind = found.WhichOneof("IndexType")
+    if kind is None:
+        yield "there is no index type"
+    elif kind == "singleKdTreeIndex" and found.singleKdTreeIndex.leafSize <= 0:
+        yield "the leaf size of the tree is not positive"
+    if found.WhichOneof("DistanceFunction") is None:
+        yield "there is no distance function"

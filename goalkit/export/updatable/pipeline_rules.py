@@ -1,0 +1,82 @@
+"""Core ML's rules for pipelines (PipelineValidator.cpp), and what an app needs besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from goalkit.export.updatable.comparison import same_type
+
+
+def members_of(spec: Any) -> list[Any]:
+    """The models that a pipeline is made of."""
+    part = getattr(spec, spec.WhichOneof("Type"))
+    return list(part.models if spec.HasField("pipeline") else part.pipeline.models)
+
+
+def _names(spec: Any) -> list[str]:
+    part = getattr(spec, spec.WhichOneof("Type"))
+    return list(part.names if spec.HasField("pipeline") else part.pipeline.names)
+
+
+def version_of_members(spec: Any) -> Iterator[str]:
+    """Whether the pipeline is of no older version than a member, as coremltools sees to; Core ML's validator does not ask."""
+    most = max((each.specificationVersion for each in members_of(spec)), default=1)
+    if spec.specificationVersion < most:
+        yield f"specificationVersion of the pipeline is {spec.specificationVersion}, a member needs {most}"
+
+
+def updatable_member(spec: Any) -> Iterator[str]:
+    """Whether the last member is updatable if the pipeline is, and no other."""
+    members = members_of(spec)
+    if not spec.isUpdatable:
+        for position, member in enumerate(members):
+            if member.isUpdatable:
+                yield f"member {position} is updatable, the pipeline is not"
+        return
+    for position, member in enumerate(members[:-1]):
+        if member.isUpdatable:
+            yield f"member {position} is updatable, but only the last may be"
+    if members and not members[-1].isUpdatable:
+        yield "the last member is not updatable"
+
+
+def features(spec: Any) -> Iterator[str]:
+    """Whether each member takes what is there by then, and all that the pipeline gives is made."""
+    members = members_of(spec)
+    if not members:
+        yield "there is no member"
+    known = {feature.name: feature.type for feature in spec.description.input}
+    for position, member in enumerate(members):
+        for feature in member.description.input:
+            if feature.name not in known:
+                yield f"input {feature.name} of member {position} is neither an input of the pipeline nor an earlier output"
+            elif not same_type(feature.type, known[feature.name]):
+                yield f"input {feature.name} of member {position} has another type or shape than what it is given"
+        known |= {feature.name: feature.type for feature in member.description.output}
+    for feature in spec.description.output:
+        if feature.name not in known:
+            yield f"output {feature.name} is made by no member"
+        elif not same_type(feature.type, known[feature.name]):
+            yield f"output {feature.name} has another type or shape than what is made"
+
+
+def names(spec: Any) -> Iterator[str]:
+    """Whether members have names of their own, if they have any."""
+    names, members = _names(spec), members_of(spec)
+    if names and len(names) != len(members):
+        yield f"there are {len(names)} names for {len(members)} members"
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"two members are called {name}"
+
+
+def training_inputs(spec: Any) -> Iterator[str]:
+    """Whether it says what it is trained with, which Core ML's validator does not ask of pipelines but an app needs."""
+    if not spec.isUpdatable:
+        return
+    given = {feature.name for feature in spec.description.trainingInput}
+    if not given & {feature.name for feature in spec.description.input}:
+        yield "trainingInput of the pipeline has none of its inputs"
+    target = spec.description.predictedFeatureName
+    if target and target not in given:
+        yield f"trainingInput of the pipeline lacks {target}, what is to be learnt"
