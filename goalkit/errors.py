@@ -35,6 +35,10 @@ class TrainingError(GoalkitError):
     """Training cannot start or go on."""
 
 
+class DivergedError(TrainingError):
+    """A training's loss or validation is no number any more."""
+
+
 class ExportError(GoalkitError):
     """A model cannot be turned into a Core ML file."""
 

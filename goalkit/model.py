@@ -21,6 +21,7 @@ from goalkit.backbones import Encoder, find_backbone, vocabulary_from_texts
 from goalkit.classifier import Classifier
 from goalkit.configuration import from_dict, json_bytes, one_of, read_json, to_dict
 from goalkit.errors import ConfigurationError, ModelError
+from goalkit.outputs import Output
 from goalkit.storage import MODEL, combined_digest, readable_folder, replacing_folder
 from goalkit.tasks import Task
 from goalkit.tokenization import WordPieceTokenizer
@@ -56,7 +57,8 @@ class GoalModel(Classifier):
     """A classifier with the tokenizer that belongs to it, saved and loaded by the name of its backbone."""
 
     def __init__(self, configuration: ModelConfiguration, encoder: Encoder, tokenizer: WordPieceTokenizer) -> None:
-        super().__init__(encoder, configuration.tasks, configuration.pooling)
+        super().__init__(encoder, [Output(task.name, task.labels) for task in configuration.tasks], configuration.pooling)
+        self.tasks = configuration.tasks
         self.configuration = configuration
         self.tokenizer = tokenizer
         self.padding_id = tokenizer.padding_id

@@ -9,9 +9,12 @@ import attrs
 
 from goalkit.errors import ConfigurationError
 
+TASK_NAME = re.compile(r"[a-z][a-z0-9_]*")
+"""What a task may be called: it names features of Core ML."""
+
 
 def _check_name(task: Task, attribute: attrs.Attribute[str], name: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if not TASK_NAME.fullmatch(name):
         raise ConfigurationError(
             f"task name {name!r} cannot name a Core ML feature: use small letters, digits and _, starting with a letter"
         )

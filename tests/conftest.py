@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from goalkit import Bundle, Compressor, CoreMLExporter, Dataset, GoalModel, Splits, Trainer, UpdatableHeadBuilder
 from goalkit.training import TrainingRun
+
+# no clock decides, and the same code is tested on the same examples wherever it runs
+settings.register_profile("goalkit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("goalkit")
 
 SMALL_ENCODER = {
     "hidden_size": 64,

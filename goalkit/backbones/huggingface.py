@@ -1,94 +1,16 @@
-"""Any Hugging Face encoder as a backbone, called in the one way that traces to Core ML with every version."""
+"""Any Hugging Face encoder as a backbone: its configuration, its random weights, and its published checkpoints."""
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor, nn
-
-from goalkit.backbones.contract import Backbone, Checkpoint, Encoder
+from goalkit.backbones.contract import Backbone, Checkpoint
+from goalkit.backbones.huggingface_encoder import HuggingFaceEncoder
 from goalkit.errors import ConfigurationError, ModelError
 from goalkit.tokenization import WordPieceTokenizer
-
-MASK_VALUE = -1e4
-"""Added to the attention scores of padding. exp(-1e4) is 0 and half precision can hold it, unlike -3.4e38 or -1e9
-(ml-ane-transformers uses the same)."""
-
-
-class HuggingFaceEncoder(Encoder):
-    """A bare transformers encoder behind plain tensors: BERT, RoBERTa, ALBERT, ELECTRA, DistilBERT, MobileBERT and their kin.
-
-    A ready additive mask [N, 1, 1, S], explicit positions and token types keep transformers' own mask building, which
-    coremltools cannot convert, out of the graph.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        config: Any = model.config
-        self.model = model
-        self.hidden_size = int(config.hidden_size)
-        self._accepted = frozenset(inspect.signature(model.forward).parameters)
-        self._first_position = _first_position(model)
-        self.max_length = int(config.max_position_embeddings) - self._first_position
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
-        """See `Encoder.forward`."""
-        states: Tensor = self._call(input_ids, attention_mask, length).last_hidden_state
-        return states
-
-    def _call(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Any:
-        positions = torch.arange(self._first_position, self._first_position + length, device=input_ids.device).unsqueeze(0)
-        arguments = {
-            "input_ids": input_ids,
-            "attention_mask": (1.0 - attention_mask)[:, None, None, :] * MASK_VALUE,
-            "position_ids": positions,
-            "token_type_ids": torch.zeros_like(input_ids),
-        }
-        return self.model(**{name: value for name, value in arguments.items() if name in self._accepted})
-
-
-class HuggingFaceClassifierEncoder(HuggingFaceEncoder):
-    """A transformers model for sequence classification, less its last linear layer: what entered that is the embedding."""
-
-    def __init__(self, model: nn.Module, head: str) -> None:
-        super().__init__(model)
-        linear = model.get_submodule(head)
-        assert isinstance(linear, nn.Linear)
-        self.hidden_size = linear.in_features
-        model.set_submodule(head, nn.Identity())
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
-        """Token ids and mask to the embedding, float [N, H]."""
-        embedding: Tensor = self._call(input_ids, attention_mask, length).logits
-        return embedding
-
-
-def last_linear(model: nn.Module) -> str | None:
-    """The name of the layer that gives a sequence-classification model its logits; None if `model` is no such model."""
-    config: Any = model.config
-    if not type(model).__name__.endswith("ForSequenceClassification"):
-        return None
-    linears: list[tuple[str, nn.Linear]] = [
-        (name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)
-    ]
-    if linears and linears[-1][1].out_features == config.num_labels:
-        return linears[-1][0]
-    raise ModelError(
-        f"{type(model).__name__} does not end in a linear layer of {config.num_labels} labels: wrap its encoder yourself"
-    )
-
-
-def _first_position(model: nn.Module) -> int:
-    """RoBERTa counts positions from behind its padding id, all others from 0."""
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
-            return module.padding_idx + 1
-    return 0
 
 
 class HuggingFaceBackbone(Backbone):

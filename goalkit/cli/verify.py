@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import BUNDLE, data_options, load_scored
+from goalkit.cli.options import BUNDLE, ColumnOptions, data_options, load_scored
+from goalkit.cli.paths import Reads
 
 
 @click.command(
@@ -17,16 +18,14 @@ Examples:
   goalkit verify build/GoalAnalyzer --reference build/model
   goalkit verify build/topics --data titles.csv --text title --label topic""",
 )
-@click.argument("bundle", type=click.Path(path_type=Path), default=BUNDLE)
+@click.argument("bundle", type=Reads(), default=BUNDLE)
 @data_options
-@click.option("--model", type=click.Path(path_type=Path), help="The model that was exported: parity is measured against it.")
-@click.option("--reference", type=click.Path(path_type=Path), help="The uncompressed model: fidelity is measured against it.")
+@click.option("--model", type=Reads(), help="The model that was exported: parity is measured against it.")
+@click.option("--reference", type=Reads(), help="The uncompressed model: fidelity is measured against it.")
 def command(
     bundle: Path,
     data: Path | None,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
     seed: int,
     model: Path | None,
@@ -41,7 +40,7 @@ def command(
     from goalkit.model import GoalModel
 
     opened = Bundle.open(bundle, source=GoalModel.load(model) if model else None)
-    test = load_scored(data, text, labels, encoding, rejects, tasks=opened.tasks, seed=seed)
+    test = load_scored(data, columns, rejects, tasks=opened.tasks, seed=seed)
     report = opened.verify(test.texts, test.labels, reference=GoalModel.load(reference) if reference else None)
     show_verification(report)
     show_scored(test.tasks, opened.tasks)

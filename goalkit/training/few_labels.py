@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from goalkit.configuration import between, one_of, to_dict, write_json
 from goalkit.datasets import Dataset
-from goalkit.errors import TrainingError
+from goalkit.errors import DivergedError, TrainingError
 from goalkit.model import GoalModel
 from goalkit.precision import best_precision
 from goalkit.storage import MODEL, replacing_folder
@@ -123,7 +123,7 @@ class FewLabelsTrainer:
                 each = [contrastive_loss(embeddings, column, self.temperature) for column in labels.values()]
                 loss = torch.stack(each).mean()
                 if not torch.isfinite(loss):
-                    raise TrainingError(
+                    raise DivergedError(
                         f"the loss is {loss.item()} at step {len(losses)}: lower learning_rate, or set precision='float32'"
                     )
                 optimizer.zero_grad()
