@@ -51,8 +51,8 @@ class Task:
         for row, label in enumerate(labels, 1):
             if label not in positions:
                 raise ConfigurationError(
-                    f"task {self.name!r} has no label {label!r}, which row {row} has; its labels are {', '.join(self.labels)}: "
-                    "correct the label, or take a model that knows it"
+                    f"task {self.name!r} has no label {label!r}; its labels are {', '.join(self.labels)}: correct row {row}, "
+                    "or take a model that knows it"
                 )
         return [positions[label] for label in labels]
 
