@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from goalkit.backbones import default_vocabulary, vocabulary_from_texts
 from goalkit.errors import ConfigurationError, DatasetError, ModelError
-from goalkit.export.golden import EDGE_CASES, golden_texts
-from goalkit.tokenization import SPECIAL_TOKENS, WordPieceTokenizer
+from goalkit.export.golden import golden_texts
+from goalkit.tokenization import EDGE_CASES, SPECIAL_TOKENS, WordPieceTokenizer
 
 TOKENIZER = WordPieceTokenizer(default_vocabulary())
 
