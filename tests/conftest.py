@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -94,6 +95,25 @@ def tiny_checkpoint(tmp_path: Path):
         published = {"directionality": "bidi", "pooler_fc_size": 768, "pooler_num_attention_heads": 12, "pooler_type": "first"}
         settings = json.loads((folder / "config.json").read_bytes())
         (folder / "config.json").write_text(json.dumps({**settings, **published}))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path):
+    """Save a small random BERT, with its tokenizer if one is given, as published checkpoints are."""
+
+    def make(tokenizer: Any, *, rows: int | None = None, dtype: torch.dtype = torch.float32) -> Path:
+        from transformers import BertConfig, BertModel
+
+        folder = tmp_path / "checkpoint"
+        sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+        torch.manual_seed(0)
+        config = BertConfig(vocab_size=rows or len(tokenizer), max_position_embeddings=64, **sizes)
+        BertModel(config).to(dtype).save_pretrained(folder)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(folder)
         return folder
 
     return make

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PARTS = {"model": "WordPiece", "normalizer": "BertNormalizer", "pre_tokenizer": "BertPreTokenizer"}
 """The parts of `tokenizer.json` that goalkit has a counterpart for."""
 
-ADVICE = "goalkit runs BERT's WordPiece tokenizers alone; choose a checkpoint that has one"
+ADVICE = "goalkit supports BERT's WordPiece tokenizers only; choose a checkpoint that has one"
 
 LENGTH = 32
 """Tokens that texts are cut to when two tokenizers are compared: cutting is part of it."""
@@ -59,7 +59,6 @@ def wordpiece_from_transformers(tokenizer: PreTrainedTokenizerBase, source: str)
     if tokenizer.pad_token is None:
         raise ModelError(f"{source} has a tokenizer without padding: name its pad_token in tokenizer_config.json")
     strip_accents = normalizer["strip_accents"]
-    names = ("id", "content", "single_word", "normalized")  # white space, which lstrip and rstrip take in, is no token anyway
     settings = TokenizerSettings(
         lowercase=normalizer["lowercase"],
         strip_accents=normalizer["lowercase"] if strip_accents is None else strip_accents,
@@ -71,7 +70,7 @@ def wordpiece_from_transformers(tokenizer: PreTrainedTokenizerBase, source: str)
         cls_token=start,
         sep_token=end,
         pad_token=tokenizer.pad_token,
-        added_tokens=tuple(AddedToken(**{name: token[name] for name in names}) for token in parts["added_tokens"]),
+        added_tokens=tuple(AddedToken(**token) for token in parts["added_tokens"]),
     )
     by_id = {number: piece for piece, number in model["vocab"].items()}
     # a piece that vocab.txt holds twice has the later id alone; no word has brackets in it, so the placeholder is never found

@@ -13,13 +13,19 @@ class AddedToken:
         id: its token id: its line in the vocabulary, or, if it has none, the next number after all others.
         content: the string.
         single_word: only where no letter, digit or underscore stands directly before or after it.
+        lstrip: it takes in white space before it.
+        rstrip: it takes in white space after it.
         normalized: its normalized form is looked for in the normalized text; otherwise itself in the text as it is given.
+        special: of two tokens that normalize to the same, a special one is found.
     """
 
     id: int
     content: str
     single_word: bool = False
+    lstrip: bool = False
+    rstrip: bool = False
     normalized: bool = False
+    special: bool = False
 
 
 @attrs.frozen(kw_only=True)

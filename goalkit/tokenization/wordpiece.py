@@ -116,12 +116,8 @@ class WordPieceTokenizer:
             lowercase=settings.lowercase,
         )
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        backend.add_tokens(
-            [
-                AddedToken(token.content, single_word=token.single_word, normalized=token.normalized)
-                for token in settings.added_tokens
-            ]
-        )
+        added = [attrs.asdict(token, filter=attrs.filters.exclude("id")) for token in settings.added_tokens]
+        backend.add_tokens([AddedToken(**each) for each in added])
         return backend
 
     @cached_property
