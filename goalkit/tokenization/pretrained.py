@@ -59,6 +59,7 @@ def wordpiece_from_transformers(tokenizer: PreTrainedTokenizerBase, source: str)
     if tokenizer.pad_token is None:
         raise ModelError(f"{source} has a tokenizer without padding: name its pad_token in tokenizer_config.json")
     strip_accents = normalizer["strip_accents"]
+    added = ({name: value for name, value in token.items() if name != "special"} for token in parts["added_tokens"])
     settings = TokenizerSettings(
         lowercase=normalizer["lowercase"],
         strip_accents=normalizer["lowercase"] if strip_accents is None else strip_accents,
@@ -70,7 +71,7 @@ def wordpiece_from_transformers(tokenizer: PreTrainedTokenizerBase, source: str)
         cls_token=start,
         sep_token=end,
         pad_token=tokenizer.pad_token,
-        added_tokens=tuple(AddedToken(**token) for token in parts["added_tokens"]),
+        added_tokens=tuple(AddedToken(**token) for token in added),
     )
     by_id = {number: piece for piece, number in model["vocab"].items()}
     # a piece that vocab.txt holds twice has the later id alone; no word has brackets in it, so the placeholder is never found

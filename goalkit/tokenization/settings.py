@@ -16,7 +16,6 @@ class AddedToken:
         lstrip: it takes in white space before it.
         rstrip: it takes in white space after it.
         normalized: its normalized form is looked for in the normalized text; otherwise itself in the text as it is given.
-        special: of two tokens that normalize to the same, a special one is found.
     """
 
     id: int
@@ -25,7 +24,6 @@ class AddedToken:
     lstrip: bool = False
     rstrip: bool = False
     normalized: bool = False
-    special: bool = False
 
 
 @attrs.frozen(kw_only=True)

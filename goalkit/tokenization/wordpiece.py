@@ -55,8 +55,8 @@ class WordPieceTokenizer:
         settings: all else that decides ids.
 
     Raises:
-        ModelError: the vocabulary lacks a special token, holds a piece twice or one that `vocab.txt` cannot hold, or an added
-            token has not the id that its place gives it.
+        ModelError: the vocabulary lacks a special token, holds a piece twice or one that `vocab.txt` cannot hold, an added
+            token has not the id that its place gives it, or two of them are the same once normalized.
     """
 
     vocabulary: tuple[str, ...] = attrs.field(repr=lambda pieces: f"<{len(pieces)} pieces>")
@@ -79,6 +79,11 @@ class WordPieceTokenizer:
                     f"added token {token.content!r} has the id {token.id}, its place is {self._ids[token.content]}: "
                     "list added tokens by id, those beyond the vocabulary without a gap"
                 )
+        forms = {"": ""}
+        for content in (token.content for token in settings.added_tokens if token.normalized):
+            form = self._backend.normalizer.normalize_str(content)
+            if (other := forms.setdefault(form, content)) != content:  # the library finds now one, now the other
+                raise ModelError(f"added tokens {other!r} and {content!r} are the same once normalized: remove one of them")
 
     @classmethod
     def from_file(cls, path: Path, settings: TokenizerSettings | None = None) -> WordPieceTokenizer:
