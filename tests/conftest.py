@@ -102,17 +102,21 @@ def tiny_checkpoint(tmp_path: Path):
 
 @pytest.fixture
 def checkpoint(tmp_path: Path):
-    """Save a small random BERT, with its tokenizer if one is given, as published checkpoints are."""
+    """Save a small random BERT as published checkpoints are, with a given tokenizer or 512 pieces in a bare `vocab.txt`."""
 
-    def make(tokenizer: Any, *, rows: int | None = None, dtype: torch.dtype = torch.float32) -> Path:
+    def make(tokenizer: Any = None, *, rows: int | None = None, dtype: torch.dtype = torch.float32) -> Path:
         from transformers import BertConfig, BertModel
+
+        from goalkit.backbones import default_vocabulary
 
         folder = tmp_path / "checkpoint"
         sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
         torch.manual_seed(0)
-        config = BertConfig(vocab_size=rows or len(tokenizer), max_position_embeddings=64, **sizes)
+        config = BertConfig(vocab_size=rows or len(tokenizer or range(512)), max_position_embeddings=64, **sizes)
         BertModel(config).to(dtype).save_pretrained(folder)
-        if tokenizer is not None:
+        if tokenizer is None:
+            (folder / "vocab.txt").write_text("\n".join(default_vocabulary()[:512]) + "\n", encoding="utf-8")
+        else:
             tokenizer.save_pretrained(folder)
         return folder
 

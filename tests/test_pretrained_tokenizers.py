@@ -132,7 +132,7 @@ def fast(**settings):
     ],
 )
 def test_same_ids_as_auto_tokenizer_for_folders_of_every_age(tmp_path, checkpoint, write):
-    folder = checkpoint(None, rows=64)
+    folder = checkpoint(rows=64)
     write(folder)
     model = GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
     loaded = GoalModel.load(model.save(tmp_path / "model"))
@@ -147,7 +147,7 @@ def test_same_ids_as_auto_tokenizer_for_folders_of_every_age(tmp_path, checkpoin
 
 
 def test_a_vocabulary_with_a_line_twice_keeps_its_ids(checkpoint):
-    folder = checkpoint(None, rows=64)
+    folder = checkpoint(rows=64)
     (folder / "vocab.txt").write_text("\n".join([*SPECIAL_TOKENS, "跑", "步", "跑", "天", ""]) + "\n", encoding="utf-8")
     model = GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
     expected = AutoTokenizer.from_pretrained(folder)("跑步[no piece 5]天")["input_ids"]
@@ -248,7 +248,7 @@ def test_what_tokenizer_json_does_not_say_is_found_out():
     ],
 )
 def test_tokenizers_in_python_are_refused_by_name(checkpoint, settings, told):
-    folder = checkpoint(None, rows=64)
+    folder = checkpoint(rows=64)
     published(folder, **settings)
     with pytest.raises(ModelError, match=told):
         GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
@@ -258,4 +258,6 @@ def test_incomplete_tokenizers_are_told(checkpoint):
     with pytest.raises(ModelError, match="here has a tokenizer without padding: name its pad_token"):
         wordpiece_from_transformers(PreTrainedTokenizerFast(tokenizer_object=build().backend_tokenizer), "here")
     with pytest.raises(ModelError, match="has a tokenizer of special tokens alone: restore its vocab.txt"):
-        GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=checkpoint(None, rows=64))
+        folder = checkpoint()
+        (folder / "vocab.txt").unlink()
+        GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
