@@ -185,16 +185,6 @@ def test_precision_is_no_setting_of_an_encoder():
         GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, encoder={"dtype": "bfloat16"})
 
 
-def test_a_backbones_own_defaults_do_not_touch_a_checkpoint(checkpoint, tmp_path):
-    folder = checkpoint()
-    settings = json.loads((folder / "config.json").read_bytes())
-    assert settings["layer_norm_eps"] == 1e-12
-    model = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, checkpoint=folder)
-    again = GoalModel.load(model.save(tmp_path / "model"))
-    assert again.encoder.model.config.layer_norm_eps == 1e-12
-    torch.testing.assert_close(again.embed(["跑步5公里"]), model.embed(["跑步5公里"]), atol=0, rtol=0)
-
-
 @pytest.mark.parametrize("rows", [513, 600])
 def test_rows_without_a_piece_are_kept_and_do_no_harm(rows, checkpoint, splits, tmp_path):
     folder = checkpoint(rows=rows)

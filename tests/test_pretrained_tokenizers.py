@@ -1,6 +1,8 @@
 """The tokenizer of a checkpoint is taken over exactly, or refused."""
 
 import json
+from string import punctuation
+from unicodedata import category, normalize
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +12,7 @@ from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
 from goalkit import GOAL_TASKS, GoalModel
 from goalkit.errors import ModelError
-from goalkit.tokenization import SPECIAL_TOKENS, wordpiece_from_transformers
+from goalkit.tokenization import SPECIAL_TOKENS, probe_texts, wordpiece_from_transformers
 
 WORDS = [*"每天跑步AaBbéøñΣσß1２!がカ", "ab", "Ab", "跑步", "gym"]
 CHARACTERS = [
@@ -20,7 +22,8 @@ CHARACTERS = [
 CONTENTS = ["跑步", "gym", "GYM", "a b", "<x>", "é", "##a", "_a", "步每", " ab ", "３", "[MASK]"]
 NAMES = [SPECIAL_TOKENS[:4], ("<pad>", "<unk>", "<s>", "</s>")]
 PARTS_OF_TEXTS = st.sampled_from(CHARACTERS) | st.sampled_from([*CONTENTS, *NAMES[0], *NAMES[1]])
-TEXTS = st.lists(PARTS_OF_TEXTS, max_size=16).map("".join) | st.text(max_size=8)
+KNOWN_TEXTS = st.lists(PARTS_OF_TEXTS, max_size=16).map("".join)
+TEXTS = KNOWN_TEXTS | st.text(max_size=8)
 FLAG = st.booleans()
 
 
@@ -85,6 +88,95 @@ def test_same_ids_whatever_the_settings(theirs, texts):
     inner = [number for row in expected for number in row[1:-1]]
     unknown = inner.count(theirs.unk_token_id)
     assert ours.unknown_share(texts) == (unknown / len(inner) if inner else 0)
+
+
+def found(text, tokens):
+    """Stretches of a text, and the added tokens between them; `tokens` by the form in which they stand in it."""
+    pieces, start, place = [], 0, 0
+    while place < len(text):
+        form = max((each for each in tokens if text.startswith(each, place)), key=len, default="")
+        first, place = place, place + (len(form) or 1)
+        beside = (text[first - 1 : first], text[place : place + 1])
+        if not form or (tokens[form].single_word and any(map(word_character, beside))):
+            continue
+        before, after = text[:first].rstrip(), text[place:].lstrip()
+        pieces.append(text[start : max(start, len(before)) if tokens[form].lstrip else first])
+        pieces.append(tokens[form])
+        start = len(text) - len(after) if tokens[form].rstrip else place
+    return [*pieces, text[start:]]
+
+
+def word_character(character):
+    return character and (category(character)[0] in "LM" or category(character) in ("Nd", "Nl", "Pc") or character == "\u200d")
+
+
+def chinese(character):
+    ranges = (
+        0x3400,
+        0x4DBF,
+        0x4E00,
+        0x9FFF,
+        0xF900,
+        0xFAFF,
+        0x20000,
+        0x2A6DF,
+        0x2A700,
+        0x2B81F,
+        0x2B920,
+        0x2CEAF,
+        0x2F800,
+        0x2FA1F,
+    )
+    return any(first <= ord(character) <= last for first, last in zip(ranges[::2], ranges[1::2], strict=True))
+
+
+def normalized(text, settings):
+    if settings.clean_text:
+        kept = (each for each in text if each in "\t\n\r" or not (category(each) in ("Cc", "Cf", "Co") or each == "\ufffd"))
+        text = "".join(" " if each.isspace() else each for each in kept)
+    if settings.handle_chinese_chars:
+        text = "".join(f" {each} " if chinese(each) else each for each in text)
+    if settings.strip_accents:
+        text = "".join(each for each in normalize("NFD", text) if category(each) != "Mn")
+    return "".join(each.lower() for each in text) if settings.lowercase else text
+
+
+def split(word, ids, settings):
+    """The longest pieces from the left, or the unknown token."""
+    pieces, start = [], 0
+    while start < len(word) <= settings.max_input_chars_per_word:
+        prefix = settings.continuing_subword_prefix if start else ""
+        end = next((end for end in range(len(word), start, -1) if prefix + word[start:end] in ids), None)
+        if end is None:
+            break
+        pieces.append(ids[prefix + word[start:end]])
+        start = end
+    return pieces if start == len(word) else [ids[settings.unk_token]]
+
+
+def as_documented(tokenizer, text):
+    """The ids of a text, by the steps that docs/runtime.md tells to those who write a tokenizer in another language."""
+    settings, ids = tokenizer.settings, {piece: number for number, piece in enumerate(tokenizer.vocabulary)}
+    raw = {token.content: token for token in settings.added_tokens if not token.normalized}
+    later = {normalized(token.content, settings): token for token in settings.added_tokens if token.normalized}
+    every = ids | {token.content: token.id for token in settings.added_tokens}
+    row = []
+    for outer in found(text, raw):
+        for inner in found(normalized(outer, settings), later) if isinstance(outer, str) else [outer]:
+            if not isinstance(inner, str):
+                row.append(inner.id)
+                continue
+            marks = "".join(f" {each} " if each in punctuation or category(each)[0] == "P" else each for each in inner)
+            row += [number for word in marks.split() for number in split(word, ids, settings)]
+    return [every[settings.cls_token], *row, every[settings.sep_token]]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(TOKENIZERS, st.lists(KNOWN_TEXTS, min_size=8, max_size=24))
+def test_the_documented_steps_give_the_same_ids(theirs, texts):
+    ours = wordpiece_from_transformers(theirs, "here")
+    for text in [*texts, *probe_texts(ours.settings)]:
+        assert as_documented(ours, text) == ours.encode([text]).input_ids[0].tolist(), text
 
 
 def published(folder, **settings) -> None:

@@ -166,4 +166,4 @@ class HuggingFaceBackbone(Backbone):
 def _own_settings(config: Any) -> dict[str, Any]:
     """The settings that shape the encoder, without what else a published configuration carries."""
     known = set(type(config)().to_dict())
-    return {key: value for key, value in config.to_dict().items() if key in known - BOOKKEEPING}
+    return {key: value for key, value in config.to_diff_dict().items() if key in known - BOOKKEEPING}

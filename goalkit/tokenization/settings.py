@@ -12,7 +12,7 @@ class AddedToken:
     Args:
         id: its token id: its line in the vocabulary, or, if it has none, the next number after all others.
         content: the string.
-        single_word: only where no letter, digit or underscore stands directly before or after it.
+        single_word: only where no letter, mark, digit or underscore stands directly before or after it.
         lstrip: it takes in white space before it.
         rstrip: it takes in white space after it.
         normalized: its normalized form is looked for in the normalized text; otherwise itself in the text as it is given.
