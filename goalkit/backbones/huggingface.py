@@ -10,7 +10,10 @@ from typing import Any, ClassVar
 from goalkit.backbones.contract import Backbone, Checkpoint
 from goalkit.backbones.huggingface_encoder import HuggingFaceEncoder
 from goalkit.errors import ConfigurationError, ModelError
-from goalkit.tokenization import WordPieceTokenizer
+from goalkit.tokenization import load_wordpiece
+
+BOOKKEEPING = frozenset({"vocab_size", "model_type", "transformers_version", "architectures", "dtype", "torch_dtype"})
+"""Keys of a transformers configuration that do not shape the encoder, or that goalkit sets itself."""
 
 
 class HuggingFaceBackbone(Backbone):
@@ -26,7 +29,7 @@ class HuggingFaceBackbone(Backbone):
         from transformers import AutoConfig
 
         fresh = AutoConfig.for_model(self.architecture)
-        known = set(fresh.to_dict()) - {"vocab_size", "model_type", "transformers_version"}
+        known = set(fresh.to_dict()) - BOOKKEEPING
         if unknown := set(overrides) - known:
             raise ConfigurationError(
                 f"backbone {self.name!r} has no setting {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
@@ -50,14 +53,15 @@ class HuggingFaceBackbone(Backbone):
         return HuggingFaceEncoder(model)
 
     def load_checkpoint(self, source: str | Path) -> Checkpoint:
-        """See `Backbone.load_checkpoint`; reads what transformers' `save_pretrained` writes."""
-        from transformers import AutoConfig, AutoModel, AutoTokenizer
+        """See `Backbone.load_checkpoint`; reads what transformers' `save_pretrained` writes, in whichever precision."""
+        from transformers import AutoConfig, AutoModel
 
         try:
             config = AutoConfig.from_pretrained(source)
             if config.model_type == self.architecture:
-                model, report = AutoModel.from_pretrained(source, add_pooling_layer=False, output_loading_info=True)
-                tokenizer = AutoTokenizer.from_pretrained(source)
+                model, report = AutoModel.from_pretrained(
+                    source, dtype=torch.float32, add_pooling_layer=False, output_loading_info=True
+                )
         except Exception as fault:  # damaged checkpoints make transformers raise whatever it stumbles over
             reason = str(fault).strip().split("\n")[0]
             raise ModelError(
@@ -71,21 +75,17 @@ class HuggingFaceBackbone(Backbone):
             )
         if missing := sorted(report["missing_keys"]):
             raise ModelError(f"{source} lacks the weights {missing[0]} and {len(missing) - 1} more: get the whole checkpoint")
-        pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-        if [number for _, number in pieces] != list(range(config.vocab_size)):
+        tokenizer = load_wordpiece(source)
+        if tokenizer.size > config.vocab_size:  # fewer are no harm: published embedding tables are often padded
             raise ModelError(
-                f"{source}: the tokenizer has {len(pieces)} pieces, the model {config.vocab_size} rows: get its own tokenizer"
+                f"{source}: the tokenizer has {tokenizer.size} token ids, the model {config.vocab_size} rows for them: "
+                "get its own tokenizer"
             )
-        lowercase = bool(getattr(tokenizer, "do_lower_case", True))
-        return Checkpoint(
-            self.configuration(config.vocab_size, _own_settings(config)),
-            HuggingFaceEncoder(model),
-            WordPieceTokenizer(tuple(piece for piece, _ in pieces), lowercase=lowercase),
-        )
+        settings = self.configuration(config.vocab_size, _own_settings(config))
+        return Checkpoint(settings, HuggingFaceEncoder(model), tokenizer)
 
 
 def _own_settings(config: Any) -> dict[str, Any]:
     """The settings that shape the encoder, without what else a published configuration carries."""
     known = set(type(config)().to_dict())
-    bookkeeping = {"vocab_size", "model_type", "transformers_version", "architectures", "dtype", "torch_dtype"}
-    return {key: value for key, value in config.to_diff_dict().items() if key in known - bookkeeping}
+    return {key: value for key, value in config.to_diff_dict().items() if key in known - BOOKKEEPING}

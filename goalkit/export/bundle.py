@@ -100,8 +100,8 @@ class Bundle:
 
     @cached_property
     def tokenizer(self) -> WordPieceTokenizer:
-        """The tokenizer, made from the bundle's own `vocab.txt`."""
-        return WordPieceTokenizer.from_file(self.path / VOCABULARY, lowercase=self.manifest.lowercase)
+        """The tokenizer, made from the bundle's own `vocab.txt` and manifest."""
+        return WordPieceTokenizer.from_file(self.path / VOCABULARY, self.manifest.tokenizer)
 
     @cached_property
     def hints(self) -> Hints:
