@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+
 from goalkit.backbones.contract import Backbone, Checkpoint
 from goalkit.backbones.huggingface_encoder import HuggingFaceEncoder
 from goalkit.errors import ConfigurationError, ModelError
