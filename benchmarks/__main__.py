@@ -15,6 +15,7 @@ NAMES = (
     "demo",
     "personalisation",
     "encoders",
+    "families",
     "scale",
     "bottleneck",
     "reproducibility",

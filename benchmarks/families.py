@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 import re
 import signal
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from goalkit.configuration import read_json, write_json
 from goalkit.errors import GoalkitError
 
 LENGTHS = (24, 17, 9, 4)
@@ -118,25 +117,32 @@ def short(fault: BaseException) -> str:
     return re.sub(r"0x[0-9a-f]+", "0x…", line)[:160]
 
 
-def measure(path: Path, families: list[str]) -> None:
-    """Try families, and write what became of each into `path` at once, beside those that are there already."""
-    from benchmarks.machine import machine
-
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    results = read_json(path, error=GoalkitError) if path.exists() else {"families": {}}
-    for family in families:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            results["families"][family] = tried(family)
-        results["machine"] = machine()
-        results["families"] = dict(sorted(results["families"].items()))
-        write_json(path, results)
-        print(family, results["families"][family], flush=True)
-
-
-if __name__ == "__main__":
+def measure(data: Path | None) -> dict[str, Any]:
+    """Try every family that transformers lists; `data` is not used."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as NAMES
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("families", nargs="*", help="model types of transformers; by default all that classify sequences")
-    measure(Path(__file__).parent / "results" / "families.json", parser.parse_args().families or list(NAMES))
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    found = {}
+    for family in sorted(NAMES):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found[family] = tried(family)
+        print(family, found[family], flush=True)
+    return {"families": found}
+
+
+def table(found: dict[str, Any]) -> str:
+    """The table of docs/families.md."""
+    outcomes = Counter(each["outcome"] for each in found["families"].values())
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    lines = [
+        f"{len(found['families'])} families: {counts}.",
+        "",
+        "| family | outcome | largest error, or the reason |",
+        "|---|---|---|",
+    ]
+    for family, each in found["families"].items():
+        told = f"{each['largest_error']:.1e}" if "largest_error" in each else each["reason"].replace("|", "\\|")
+        lines.append(f"| {family} | {each['outcome']} | {told} |")
+    where = f"Measured on {found['date']}, {found['machine']}."
+    return "\n".join([*lines, "", where, ""])

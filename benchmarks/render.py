@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import augmentation, bottleneck, calibration, few_labels, reproducibility, scale, throughput
+from benchmarks import augmentation, bottleneck, calibration, families, few_labels, reproducibility, scale, throughput
 from benchmarks.personalisation import page as personalisation
 from goalkit.storage import write_file
 
@@ -177,5 +177,9 @@ SECTIONS = {
     "imports": _imports,
 }
 
-TABLES = {"demo": ("README.md", demo_table), "corpus": ("docs/goal-corpus.md", _corpus)}
+TABLES = {
+    "demo": ("README.md", demo_table),
+    "corpus": ("docs/goal-corpus.md", _corpus),
+    "families": ("docs/families.md", families.table),
+}
 FIGURES = {"personalisation": personalisation, "scale": scale}
