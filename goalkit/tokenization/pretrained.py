@@ -75,7 +75,7 @@ def wordpiece_from_transformers(tokenizer: PreTrainedTokenizerBase, source: str)
     )
     by_id = {number: piece for piece, number in model["vocab"].items()}
     # a piece that vocab.txt holds twice has the later id alone; no word has brackets in it, so the placeholder is never found
-    pieces = tuple(by_id.get(number, f"[no piece {number}]") for number in range(max(by_id, default=-1) + 1))
+    pieces = tuple(by_id.get(number, f"[no piece {number}]") for number in range(max(by_id) + 1))
     try:
         taken = WordPieceTokenizer(pieces, settings)
     except ModelError as fault:
