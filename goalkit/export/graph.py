@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from goalkit.backbones.probes import SAME
 from goalkit.classifier import Classifier
-from goalkit.errors import ExportError
+from goalkit.errors import ExportError, GoalkitError
 from goalkit.export.agreement import ADVICE, Agreement
 from goalkit.export.tracing import PlainGraph, quiet_tracing
 from goalkit.weights import compressed_weights, restore_float
@@ -58,11 +58,13 @@ def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = Fal
             raise ExportError(f"{name} holds NaN or infinity: train again from a sound model; nothing was exported")
     if half:
         _raise_epsilons(graph.model)
-    agreement = Agreement.of(graph.model, length, derive_mask=derive_mask)
     try:
+        agreement = Agreement.of(graph.model, length, derive_mask=derive_mask)
         with quiet_tracing(), torch.no_grad(), PlainGraph(half=half):
             traced = torch.jit.trace(graph, tuple(agreement.example().values()), check_trace=False)  # type: ignore[no-untyped-call]
-    except Exception as fault:  # models raise whatever they stumble over without real tensors
+    except GoalkitError:
+        raise
+    except Exception as fault:  # models raise whatever they stumble over
         reason = " ".join(str(fault).split())
         raise ExportError(
             f"torch.jit.trace cannot follow this model ({type(fault).__name__}: {reason[:300]}): {ADVICE}"
