@@ -210,9 +210,7 @@ class GoalModel(Classifier):
         folder = readable_folder(Path(folder))
         path = folder / "model.safetensors"
         data = read_json(folder / "config.json", error=ModelError)
-        if (
-            isinstance(data, dict) and data.get("schema") == 1
-        ):  # which knew one setting of the tokenizer, the others being what they are by default
+        if isinstance(data, dict) and data.get("schema") == 1:  # of the tokenizer's settings it knew one alone
             data |= {"schema": SCHEMA, "tokenizer": {"lowercase": data.pop("lowercase", True)}}
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise ModelError(
