@@ -146,7 +146,7 @@ class Blind(Encoder):
 
     def forward(self, input_ids, attention_mask, length):
         seen = torch.ones_like(attention_mask) if torch.jit.is_tracing() else attention_mask
-        return (input_ids * seen).unsqueeze(-1).float().cumsum(1) * torch.arange(8.0)
+        return ((input_ids + 1) * seen).float().mean(1)[:, None, None] * torch.arange(8.0)
 
 
 def test_graph_that_lost_the_mask_is_refused(tmp_path):
@@ -170,7 +170,14 @@ def test_head_is_found_whatever_the_order_of_modules(batch, tmp_path):
 
 def test_logits_that_no_linear_layer_gives_are_refused():
     model = spread_out("bert")
-    model.classifier.register_forward_hook(lambda module, arguments, result: torch.tanh(result))
+    plain = model.forward
+
+    def forward(**arguments):
+        output = plain(**arguments)
+        output.logits = torch.tanh(output.logits)
+        return output
+
+    model.forward = forward
     with pytest.raises(ModelError, match="does not end in a linear layer of 3 labels"):
         Classifier.from_transformers(model)
 
