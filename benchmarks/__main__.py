@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks import render
 from benchmarks.machine import machine
+from goalkit.storage import write_file
 
 NAMES = (
     "imports",
@@ -14,6 +15,7 @@ NAMES = (
     "demo",
     "personalisation",
     "encoders",
+    "families",
     "scale",
     "bottleneck",
     "reproducibility",
@@ -24,7 +26,6 @@ NAMES = (
     "throughput",
 )
 FROM_DATA = ("few_labels", "titles", "throughput")
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
@@ -41,8 +42,8 @@ def main() -> None:
         elif name != "render":
             measured = importlib.import_module(f"benchmarks.{name}").measure(arguments.data)
             text = json.dumps({**machine(), **measured}, ensure_ascii=False, indent=2)
-            (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    render.write_docs(RESULTS)
+            write_file(render.RESULTS / f"{name}.json", f"{text}\n".encode())
+    render.write_docs()
 
 
 main()

@@ -28,12 +28,12 @@ def calibration_errors(model: GoalModel, splits: Splits) -> dict[str, dict[str, 
     calibration = calibrate(model, splits.validation)
     before, after = (each.predict_probabilities(splits.test.texts) for each in (model, calibration.model))
     return {
-        task: {
-            "temperature": temperature,
-            "before": calibration_error(before[task], splits.test.label_ids(task)),
-            "after": calibration_error(after[task], splits.test.label_ids(task)),
+        task.name: {
+            "temperature": calibration.temperatures[task.name],
+            "before": calibration_error(before[task.name], splits.test.label_ids(task)),
+            "after": calibration_error(after[task.name], splits.test.label_ids(task)),
         }
-        for task, temperature in calibration.temperatures.items()
+        for task in model.tasks
     }
 
 

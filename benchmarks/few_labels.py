@@ -79,7 +79,8 @@ def read_intents(folder: Path) -> Splits:
 def draw(rows: Dataset, shots: int, seed: int) -> Dataset:
     """So many rows of every label, or all that it has."""
     random = np.random.default_rng(seed)
-    truth = rows.label_ids(TASK)
+    (task,) = rows.tasks
+    truth = rows.label_ids(task)
     places = [random.permutation(np.flatnonzero(truth == label))[:shots] for label in np.unique(truth)]
     return rows.take(np.sort(np.concatenate(places)).tolist())
 

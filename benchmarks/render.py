@@ -1,35 +1,55 @@
-"""Writes saved results into docs/benchmarks.md, the demo's table into the README, the corpus' into docs/goal-corpus.md."""
+"""Saved results as docs/benchmarks.md and its figures, the demo's table in the README, the corpus' in docs/goal-corpus.md."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import augmentation, bottleneck, calibration, few_labels, reproducibility, scale, throughput
-from benchmarks.personalisation.page import personalisation
+from benchmarks import augmentation, bottleneck, calibration, families, few_labels, reproducibility, scale, throughput
+from benchmarks.personalisation import page as personalisation
+from goalkit.storage import write_file
 
 ROOT = Path(__file__).parent.parent
-END = "<!-- end -->"
+RESULTS = Path(__file__).parent / "results"
+BEGIN, END = "<!-- written by python -m benchmarks {} -->", "<!-- end -->"
 
 
-def write_docs(results: Path) -> None:
+def write_docs() -> None:
     """Render every result that there is."""
-    saved = {file.stem: json.loads(file.read_bytes()) for file in sorted(results.glob("*.json"))}
+    saved = saved_results()
+    for name, text in {**figures(saved), **pages(saved)}.items():
+        write_file(ROOT / name, text.encode())
+
+
+def saved_results() -> dict[str, Any]:
+    """What the benchmarks measured last, by their names."""
+    return {file.stem: json.loads(file.read_bytes()) for file in sorted(RESULTS.glob("*.json"))}
+
+
+def pages(saved: Mapping[str, Any]) -> dict[str, str]:
+    """Every page with measured figures, by its path: written from the results, but for what people wrote around a table."""
     sections = [SECTIONS[name](saved[name]) for name in SECTIONS if name in saved]
     if "calibration" in saved:
         sections.append(calibration.page(saved["calibration"], saved.get("titles"), _where(saved["calibration"])))
     head = "# Benchmarks\n\nWritten by `python -m benchmarks`. No figure was taken on a phone.\n"
-    (ROOT / "docs" / "benchmarks.md").write_text("\n".join([head, *sections]), encoding="utf-8")
-    if "demo" in saved:
-        _put(ROOT / "README.md", "demo", demo_table(saved["demo"]))
-    if "corpus" in saved:
-        _put(ROOT / "docs" / "goal-corpus.md", "corpus", _corpus(saved["corpus"]))
+    found = {"docs/benchmarks.md": "\n".join([head, *sections])}
+    for name, (page, table) in TABLES.items():
+        if name in saved:
+            found[page] = _with_table(page, name, table(saved[name]))
+    return found
 
 
-def _put(page: Path, name: str, table: str) -> None:
-    """Replace what stands between the marks of a benchmark in a page."""
-    begin = f"<!-- written by python -m benchmarks {name} -->"
-    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
-    page.write_text(f"{before}{begin}\n{table}{END}{rest.partition(END)[2]}", encoding="utf-8")
+def figures(saved: Mapping[str, Any]) -> dict[str, str]:
+    """Every figure, by its path: an SVG that is the same for the same results and the same matplotlib."""
+    return {f"docs/{module.FIGURE}": module.figure(saved[name]) for name, module in FIGURES.items() if name in saved}
+
+
+def _with_table(page: str, name: str, table: str) -> str:
+    """A page with something else between the marks of a benchmark."""
+    before, begin, rest = (ROOT / page).read_text(encoding="utf-8").partition(BEGIN.format(name))
+    if not begin or END not in rest:
+        raise ValueError(f"{page} has no place for the table of {name}: write {BEGIN.format(name)} and {END} where it is to be")
+    return f"{before}{begin}\n{table}{END}{rest.partition(END)[2]}"
 
 
 def demo_table(found: dict[str, Any]) -> str:
@@ -146,9 +166,9 @@ def _where(found: dict[str, Any]) -> str:
 SECTIONS = {
     "demo": _demo,
     "titles": _titles,
-    "personalisation": lambda found: personalisation(found, ROOT / "docs", _where(found)),
+    "personalisation": lambda found: personalisation.page(found, _where(found)),
     "augmentation": lambda found: augmentation.page(found, _where(found)),
-    "scale": lambda found: scale.page(found, ROOT / "docs", _where(found)),
+    "scale": lambda found: scale.page(found, _where(found)),
     "encoders": _encoders,
     "bottleneck": lambda found: bottleneck.page(found, _where(found)),
     "reproducibility": lambda found: reproducibility.page(found, _where(found)),
@@ -156,3 +176,10 @@ SECTIONS = {
     "throughput": lambda found: throughput.page(found, _where(found)),
     "imports": _imports,
 }
+
+TABLES = {
+    "demo": ("README.md", demo_table),
+    "corpus": ("docs/goal-corpus.md", _corpus),
+    "families": ("docs/families.md", families.table),
+}
+FIGURES = {"personalisation": personalisation, "scale": scale}

@@ -7,6 +7,7 @@ a folder of public texts, of the news titles in it (benchmarks/titles.py says wh
 from __future__ import annotations
 
 import csv
+import io
 import json
 import logging
 import random
@@ -121,9 +122,8 @@ def _work(size: int, data: Path | None) -> dict[str, Any]:
     }
 
 
-def page(found: dict[str, Any], docs: Path, where: str) -> str:
-    """The section of docs/benchmarks.md; draws its figure into the folder `docs`."""
-    _draw(found, docs / FIGURE)
+def page(found: dict[str, Any], where: str) -> str:
+    """The section of docs/benchmarks.md."""
     names = (READ, CLEANED, DROPPED, SPLIT, REPORT)
     lines = [
         f"| {size['rows']:,} | "
@@ -168,16 +168,15 @@ def page(found: dict[str, Any], docs: Path, where: str) -> str:
     )
 
 
-def _draw(found: dict[str, Any], path: Path) -> None:
-    """Write the figure as an SVG that is the same for the same results."""
+def figure(found: dict[str, Any]) -> str:
+    """The figure as an SVG that is the same for the same results and the same matplotlib."""
     import matplotlib as mpl
-
-    mpl.use("svg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     rows = [size["rows"] for size in found["sizes"]]
     with mpl.rc_context({"svg.hashsalt": "goalkit", "font.size": 9}):
-        figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+        drawn = Figure(figsize=(9, 3.6), layout="constrained")
+        axes = drawn.subplots(1, 2)
         for axis, key, unit, title in zip(
             axes, ("seconds", "peak_bytes"), (1, 2**20), ("seconds", "peak memory, MiB"), strict=True
         ):
@@ -186,9 +185,10 @@ def _draw(found: dict[str, Any], path: Path) -> None:
             axis.set(title=title, xlabel="rows", xscale="log", yscale="log")
             axis.grid(color="#dddddd", linewidth=0.6)
             axis.spines[["top", "right"]].set_visible(False)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
-        figure.savefig(path, metadata={"Date": None})
-        plt.close(figure)
+        drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+        svg = io.StringIO()
+        drawn.savefig(svg, format="svg", metadata={"Date": None})
+    return svg.getvalue()
 
 
 if __name__ == "__main__":

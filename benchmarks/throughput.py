@@ -94,7 +94,8 @@ def _peer(*, tuned: bool) -> Way:
             (Path(folder) / "vocab.txt").write_bytes(model.tokenizer.file_bytes())
             tokenizer = BertTokenizerFast(str(Path(folder) / "vocab.txt"))
             encoded = tokenizer(rows.texts, truncation=True, max_length=LENGTH, return_token_type_ids=False)
-            labels = rows.label_ids("topic").tolist()
+            (task,) = model.tasks
+            labels = rows.label_ids(task).tolist()
             entries = [
                 {"input_ids": ids, "attention_mask": mask, "labels": label}
                 for ids, mask, label in zip(encoded["input_ids"], encoded["attention_mask"], labels, strict=True)

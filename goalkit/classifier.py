@@ -1,4 +1,4 @@
-"""Classifier: an encoder, its pooling, and a linear head a task; what is exported, whoever made it."""
+"""Classifier: an encoder, its pooling, and a linear head per output; what is exported, whoever made it."""
 
 from __future__ import annotations
 
@@ -12,62 +12,78 @@ import torch
 from torch import Tensor, nn
 
 from goalkit.backbones.contract import Encoder
-from goalkit.backbones.huggingface import HuggingFaceClassifierEncoder, HuggingFaceEncoder, last_linear
-from goalkit.errors import ModelError
-from goalkit.tasks import Task
+from goalkit.backbones.huggingface_encoder import HuggingFaceClassifierEncoder, HuggingFaceEncoder, find_head
+from goalkit.errors import GoalkitError, ModelError
+from goalkit.outputs import Output
 
 
 class Classifier(nn.Module):
-    """One shared encoder and a linear head a task; without tasks, an encoder that only embeds.
+    """One shared encoder and a linear head per output; without outputs, an encoder that only embeds.
 
     `embedding`, float [N, H], is exactly what enters the heads: all pooling happens before it. It is the mean of the hidden
     states over tokens ("mean"), that of the first token ("cls"), or what the encoder itself makes of them ("encoder").
     """
 
-    def __init__(self, encoder: Encoder, tasks: Sequence[Task], pooling: str) -> None:
+    def __init__(self, encoder: Encoder, outputs: Sequence[Output], pooling: str) -> None:
         super().__init__()
         self.encoder = encoder
-        self.tasks = tuple(tasks)
+        self.outputs = tuple(outputs)
         self.pooling = pooling
         self.padding_id = 0
-        self.head_layers = nn.ModuleList(nn.Linear(encoder.hidden_size, len(task.labels)) for task in tasks)
+        self.head_layers = nn.ModuleList(nn.Linear(encoder.hidden_size, len(output.labels)) for output in outputs)
         self.eval()
 
     @property
     def heads(self) -> dict[str, nn.Linear]:
-        """The last linear layer of each task."""
-        # a list and not nn.ModuleDict, which has no room for a task called "type" or "keys"
-        return {task.name: cast(nn.Linear, layer) for task, layer in zip(self.tasks, self.head_layers, strict=True)}
+        """The last linear layer of each output, by its name."""
+        # a list and not nn.ModuleDict, which has no room for an output called "type" or "keys"
+        return {output.name: cast(nn.Linear, layer) for output, layer in zip(self.outputs, self.head_layers, strict=True)}
 
     @classmethod
     def from_transformers(cls, model: nn.Module, *, pooling: str = "mean") -> Self:
-        """Take a transformers model for what it is.
+        """Take a transformers model for what it is, its weights as float32 whatever they were stored in.
 
         Args:
-            model: one for sequence classification, which keeps its own pooling and gives the task `label`, or a bare encoder,
-                which gives no task. It stays as it is.
+            model: one for sequence classification, which keeps its own pooling and gives the output `label` of its own problem
+                type, or a bare encoder, which gives none. It stays as it is; a compiled one is taken without its compilation.
             pooling: of a bare encoder.
 
         Raises:
-            ModelError: it is no encoder that transformers made, or its last layer is not a linear classifier of labels.
-            ConfigurationError: it has fewer than two labels, or two of one name.
+            ModelError: it is no encoder that transformers made, has no weights, fails on ids and a mask alone, or its logits
+                do not come from a linear layer.
+            ConfigurationError: two of its labels have one name, or its problem type is unknown.
         """
-        config: Any = getattr(model, "config", None)
-        if not hasattr(config, "max_position_embeddings"):
+        model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+        if not hasattr(getattr(model, "config", None), "max_position_embeddings"):
             raise ModelError(
                 f"{type(model).__name__} is not an encoder of transformers: give a BERT-like model, or wrap yours in "
                 "goalkit.backbones.Encoder and goalkit.classifier.Classifier"
             )
-        head = last_linear(model)
-        twin = copy.deepcopy(model)
-        if head is None:
-            if getattr(twin, "pooler", None) is not None:
-                twin.pooler = None  # type: ignore[assignment]  # hidden states are pooled here; its weights would be dead
-            classifier = cls(HuggingFaceEncoder(twin), (), pooling)
+        if any(parameter.is_meta for parameter in model.parameters()):
+            raise ModelError(f"{type(model).__name__} has no weights, only their shapes: load them before you export it")
+        try:
+            return cls._adopt(copy.deepcopy(model).to("cpu", torch.float32).eval(), pooling)
+        except GoalkitError:
+            raise
+        except Exception as fault:  # parametrisations and quantised layers of others cannot be copied or taken apart
+            reason = " ".join(str(fault).split())
+            raise ModelError(
+                f"{type(model).__name__} cannot be taken apart ({type(fault).__name__}: {reason[:200]}): merge adapters, "
+                "remove parametrisations and quantisation, or wrap its encoder in goalkit.backbones.Encoder"
+            ) from fault
+
+    @classmethod
+    def _adopt(cls, model: nn.Module, pooling: str) -> Self:
+        config: Any = model.config
+        if not type(model).__name__.endswith("ForSequenceClassification"):
+            if getattr(model, "pooler", None) is not None:
+                model.pooler = None  # type: ignore[assignment]  # hidden states are pooled here; its weights would be dead
+            classifier = cls(HuggingFaceEncoder(model), (), pooling)
         else:
-            linear = twin.get_submodule(head)
-            labels = tuple(str(config.id2label[number]) for number in range(config.num_labels))
-            classifier = cls(HuggingFaceClassifierEncoder(twin, head), [Task("label", labels)], "encoder")
+            output = Output.of_transformers(config)
+            head = find_head(model)
+            linear = model.get_submodule(head)
+            classifier = cls(HuggingFaceClassifierEncoder(model, head), [output], "encoder")
             classifier.head_layers[0] = linear
         classifier.padding_id = int(config.pad_token_id or 0)
         return classifier.eval()
@@ -75,7 +91,14 @@ class Classifier(nn.Module):
     def embedding(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
         """Token ids and mask, int [N, S] with S = `length`, to embeddings, float [N, H]."""
         mask = attention_mask.to(torch.float32)
-        states: Tensor = self.encoder(input_ids, mask, length)
+        return self._pooled(self.encoder(input_ids, mask, length), mask)
+
+    def reference_embedding(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """What `embedding` must agree with, float [N, H]: see `Encoder.reference`."""
+        mask = attention_mask.to(torch.float32)
+        return self._pooled(self.encoder.reference(input_ids, mask), mask)
+
+    def _pooled(self, states: Tensor, mask: Tensor) -> Tensor:
         if self.pooling == "encoder":
             return states
         if self.pooling == "cls":
@@ -84,16 +107,20 @@ class Classifier(nn.Module):
         return (states * weights).sum(1) / weights.sum(1)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> dict[str, Tensor]:
-        """Token ids and mask, int [N, S], to the logits of each task, float [N, labels]."""
+        """Token ids and mask, int [N, S], to the logits of each output, float [N, labels]."""
         embedding = self.embedding(input_ids, attention_mask, length)
         return {name: head(embedding) for name, head in self.heads.items()}
 
+    def activated(self, embeddings: Tensor) -> dict[str, Tensor]:
+        """The heads alone: embeddings, float [N, H], to probabilities or values, for each output float [N, labels]."""
+        return {output.name: output.activate(self.heads[output.name](embeddings).float()) for output in self.outputs}
+
     @torch.no_grad()
     def head_probabilities(self, embeddings: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
-        """The heads alone: embeddings, float32 [N, H], to probabilities, for each task float32 [N, labels]."""
-        tensor = torch.from_numpy(embeddings)
-        logits = {name: head(tensor.to(head.weight.device)) for name, head in self.heads.items()}
-        return {name: torch.softmax(each.float(), -1).cpu().numpy() for name, each in logits.items()}
+        """What `activated` gives for embeddings, float32 [N, H], as arrays: for each output float32 [N, labels]."""
+        device = next(self.parameters()).device
+        found = self.activated(torch.from_numpy(embeddings).to(device))
+        return {name: each.cpu().numpy() for name, each in found.items()}
 
     def copy(self) -> Self:
         """An independent copy: changing one leaves the other."""

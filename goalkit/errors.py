@@ -1,5 +1,7 @@
 """Every error goalkit raises on purpose: what was wrong, with what value, where, and what to do about it."""
 
+from collections.abc import Sequence
+
 
 class GoalkitError(Exception):
     """Base of all errors raised by goalkit. The message is one line and ends with a remedy."""
@@ -13,6 +15,14 @@ class DatasetError(GoalkitError):
     """Texts or labels cannot be used as they are."""
 
 
+class MissingColumnError(DatasetError):
+    """A table lacks columns that were asked for: those that `columns` names."""
+
+    def __init__(self, message: str, columns: Sequence[str]) -> None:
+        super().__init__(message)
+        self.columns = tuple(columns)
+
+
 class BackboneError(GoalkitError):
     """A backbone is unknown, or its plugin cannot be loaded."""
 
@@ -23,6 +33,10 @@ class ModelError(GoalkitError):
 
 class TrainingError(GoalkitError):
     """Training cannot start or go on."""
+
+
+class DivergedError(TrainingError):
+    """A training's loss or validation is no number any more."""
 
 
 class ExportError(GoalkitError):

@@ -21,12 +21,13 @@ from goalkit.backbones import Encoder, find_backbone, vocabulary_from_texts
 from goalkit.classifier import Classifier
 from goalkit.configuration import from_dict, json_bytes, one_of, read_json, to_dict
 from goalkit.errors import ConfigurationError, ModelError
+from goalkit.outputs import Output
 from goalkit.storage import MODEL, combined_digest, readable_folder, replacing_folder
 from goalkit.tasks import Task
-from goalkit.tokenization import WordPieceTokenizer
+from goalkit.tokenization import TokenizerSettings, WordPieceTokenizer
 from goalkit.weights import describe_compression, prepare_compression
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @attrs.frozen(kw_only=True)
@@ -37,7 +38,7 @@ class ModelConfiguration:
     encoder: dict[str, Any]
     tasks: tuple[Task, ...]
     pooling: str = attrs.field(validator=one_of("mean", "cls"))
-    lowercase: bool = True
+    tokenizer: TokenizerSettings = attrs.field(factory=TokenizerSettings)
     vocabulary_sha256: str = ""
     compression: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     schema: int = SCHEMA
@@ -56,7 +57,8 @@ class GoalModel(Classifier):
     """A classifier with the tokenizer that belongs to it, saved and loaded by the name of its backbone."""
 
     def __init__(self, configuration: ModelConfiguration, encoder: Encoder, tokenizer: WordPieceTokenizer) -> None:
-        super().__init__(encoder, configuration.tasks, configuration.pooling)
+        super().__init__(encoder, [Output(task.name, task.labels) for task in configuration.tasks], configuration.pooling)
+        self.tasks = configuration.tasks
         self.configuration = configuration
         self.tokenizer = tokenizer
         self.padding_id = tokenizer.padding_id
@@ -113,7 +115,7 @@ class GoalModel(Classifier):
                 encoder=dict(settings),
                 tasks=tuple(tasks),
                 pooling=pooling or found.pooling,
-                lowercase=tokenizer.lowercase,
+                tokenizer=tokenizer.settings,
             )
             return cls(configuration, module, tokenizer)
 
@@ -208,12 +210,16 @@ class GoalModel(Classifier):
         folder = readable_folder(Path(folder))
         path = folder / "model.safetensors"
         data = read_json(folder / "config.json", error=ModelError)
+        if (
+            isinstance(data, dict) and data.get("schema") == 1
+        ):  # which knew one setting of the tokenizer, the others being what they are by default
+            data |= {"schema": SCHEMA, "tokenizer": {"lowercase": data.pop("lowercase", True)}}
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise ModelError(
                 f"{folder / 'config.json'} is not a goalkit model of schema {SCHEMA}: give a folder that GoalModel.save wrote"
             )
         configuration = from_dict(ModelConfiguration, data, source=str(folder / "config.json"), error=ModelError)
-        tokenizer = WordPieceTokenizer.from_file(folder / "vocab.txt", lowercase=configuration.lowercase)
+        tokenizer = WordPieceTokenizer.from_file(folder / "vocab.txt", configuration.tokenizer)
         if hashlib.sha256(tokenizer.file_bytes()).hexdigest() != configuration.vocabulary_sha256:
             raise ModelError(f"{folder / 'vocab.txt'} is not the vocabulary of this model: restore it, ids depend on its lines")
         model = _build(configuration, tokenizer, source=str(folder / "config.json"))

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -72,15 +72,20 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
     """Write a text file so that a crash leaves the old one or the new one, never a mixture.
 
     Yields a handle for UTF-8, with line ends as they are given; when the block ends well the file takes the place of `path`.
+    A device or a pipe, which keeps nothing, is written to as it is.
 
     Raises:
         StorageError: the file cannot be written (permissions, a full disk), or a folder stands in its place.
     """
-    path = path.resolve()
-    if path.is_dir():
-        raise StorageError(f"{path} is a folder, not a file: choose another path")
     temporary = None
     try:
+        if path.is_dir():
+            raise StorageError(f"{path} is a folder, not a file: choose another path")
+        if path.exists() and not path.is_file():
+            with path.open("w", encoding="utf-8", newline="") as handle:
+                yield handle
+            return
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)
@@ -112,6 +117,24 @@ def write_file(path: Path, data: bytes) -> None:
     """Write a file so that a crash leaves the old one or the new one. Raises StorageError if it cannot be written."""
     with replacing_file(path) as handle:
         handle.buffer.write(data)
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Add lines to a UTF-8 file, all of them or none, flushed to disk. Raises StorageError if they cannot be written."""
+    data = "".join(f"{line}\n" for line in lines).encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                while data:
+                    data = data[file.write(data) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
+    except OSError as fault:
+        raise _storage_error(path, fault) from fault
 
 
 def _prepare(path: Path, kind: Kind) -> Path:

@@ -9,9 +9,12 @@ import attrs
 
 from goalkit.errors import ConfigurationError
 
+TASK_NAME = re.compile(r"[a-z][a-z0-9_]*")
+"""What a task may be called: it names features of Core ML."""
+
 
 def _check_name(task: Task, attribute: attrs.Attribute[str], name: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if not TASK_NAME.fullmatch(name):
         raise ConfigurationError(
             f"task name {name!r} cannot name a Core ML feature: use small letters, digits and _, starting with a letter"
         )
@@ -42,14 +45,16 @@ class Task:
     name: str = attrs.field(validator=_check_name)
     labels: tuple[str, ...] = attrs.field(converter=_as_tuple, validator=_check_labels)
 
-    def index(self, label: str) -> int:
-        """Position of `label` among the outputs. Raises ConfigurationError for a label the task does not have."""
-        try:
-            return self.labels.index(label)
-        except ValueError:
-            raise ConfigurationError(
-                f"task {self.name!r} has no label {label!r}; its labels are {', '.join(self.labels)}"
-            ) from None
+    def label_ids(self, labels: Sequence[str]) -> list[int]:
+        """Positions of N labels among the outputs. Raises ConfigurationError for a label that the task does not have."""
+        positions = {label: position for position, label in enumerate(self.labels)}
+        for row, label in enumerate(labels, 1):
+            if label not in positions:
+                raise ConfigurationError(
+                    f"task {self.name!r} has no label {label!r}; its labels are {', '.join(self.labels)}: correct row {row}, "
+                    "or take a model that knows it"
+                )
+        return [positions[label] for label in labels]
 
 
 GOAL_TASKS: tuple[Task, ...] = (

@@ -3,18 +3,24 @@
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from torch.nn import functional
 
 from goalkit import Bundle, Compressor, CoreMLExporter, Dataset, GoalModel, Splits, Trainer, UpdatableHeadBuilder
 from goalkit.export import NeighboursHeadBuilder, write_updatable_pipeline
 from goalkit.export.coreml import coremltools, model_proto, quiet
-from goalkit.export.graph import quiet_tracing
 from goalkit.export.runtime.loading import read_spec
+from goalkit.export.tracing import quiet_tracing
 from goalkit.training import TrainingRun
+
+# no clock decides, and the same code is tested on the same examples wherever it runs
+settings.register_profile("goalkit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("goalkit")
 
 WEIGHT, BIAS, WIDTH = torch.arange(240.0).reshape(12, 20) / 100, torch.arange(12.0), 20
 """Of the small models of others below."""
@@ -233,3 +239,26 @@ def small_pipeline(small_head):
         member.CopyFrom(small_head)
         member.isUpdatable = False
     return spec
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path):
+    """Save a small random BERT as published checkpoints are, with a given tokenizer or 512 pieces in a bare `vocab.txt`."""
+
+    def make(tokenizer: Any = None, *, rows: int | None = None, dtype: torch.dtype = torch.float32) -> Path:
+        from transformers import BertConfig, BertModel
+
+        from goalkit.backbones import default_vocabulary
+
+        folder = tmp_path / "checkpoint"
+        sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+        torch.manual_seed(0)
+        config = BertConfig(vocab_size=rows or len(tokenizer or range(512)), max_position_embeddings=64, **sizes)
+        BertModel(config).to(dtype).save_pretrained(folder)
+        if tokenizer is None:
+            (folder / "vocab.txt").write_text("\n".join(default_vocabulary()[:512]) + "\n", encoding="utf-8")
+        else:
+            tokenizer.save_pretrained(folder)
+        return folder
+
+    return make

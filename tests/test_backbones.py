@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import textwrap
@@ -5,7 +6,7 @@ import textwrap
 import pytest
 import torch
 
-from goalkit import GOAL_TASKS, GoalModel, Splits, Trainer
+from goalkit import GOAL_TASKS, CoreMLExporter, GoalModel, Splits, Trainer
 from goalkit.backbones import default_vocabulary, find_backbone, installed_backbones
 from goalkit.errors import BackboneError, ConfigurationError, ModelError
 
@@ -117,6 +118,99 @@ def test_damaged_checkpoint_is_told(tiny_checkpoint):
         GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
     (folder / "model.safetensors").write_bytes(b"123")
     with pytest.raises(ModelError, match="no usable checkpoint at"):
+        GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
+
+
+def parameters(model):
+    return dict(model.named_parameters())
+
+
+def rewrite(folder, change):
+    """Change the weights of a checkpoint, tensor by tensor, and leave its config.json alone."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: change(name, each) for name, each in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+
+
+def half_but_for_norms(name, tensor):
+    return tensor if "LayerNorm" in name else tensor.bfloat16()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "change"),
+    [
+        (torch.bfloat16, None),
+        (torch.float16, None),
+        (torch.float64, None),
+        (torch.bfloat16, lambda name, tensor: tensor.float()),
+        (torch.float32, lambda name, tensor: tensor.half()),
+        (torch.float32, half_but_for_norms),
+    ],
+    ids=["bfloat16", "float16", "float64", "called bfloat16", "called float32", "mixed"],
+)
+def test_a_checkpoint_of_any_precision_is_loaded_as_float32(dtype, change, checkpoint):
+    folder = checkpoint(dtype=dtype)
+    if change is not None:
+        rewrite(folder, change)
+    model = GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
+    assert {each.dtype for each in parameters(model).values()} == {torch.float32}
+    assert model.digest() == as_float32(folder).digest()
+
+
+def as_float32(folder):
+    """The model of a checkpoint, once its weights are stored as float32, with the same values."""
+    rewrite(folder, lambda name, tensor: tensor.float())
+    settings = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps({**settings, "dtype": "float32"}))
+    return GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
+
+
+def test_a_bfloat16_checkpoint_trains_and_exports_as_one_of_float32(checkpoint, splits, tmp_path):
+    folder = checkpoint(dtype=torch.bfloat16)
+    model = GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
+    few = splits.validation
+    trained, same = (
+        Trainer(epochs=1).fit(each, Splits(few, few, few), progress=False).model for each in (model, as_float32(folder))
+    )
+    assert trained.digest() == same.digest()
+    name = "encoder.model.encoder.layer.0.attention.self.query.weight"
+    assert (parameters(trained)[name] != parameters(model)[name]).float().mean() > 0.9
+    bundle = CoreMLExporter(sequence_length=16, precision="float32").export(trained, tmp_path / "bundle")
+    assert max(each.largest_error for each in bundle.verify(few.texts).parity) < 1e-4
+
+
+def test_precision_is_no_setting_of_an_encoder():
+    with pytest.raises(ConfigurationError, match="has no setting dtype; it has"):
+        GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, encoder={"dtype": "bfloat16"})
+
+
+@pytest.mark.parametrize("rows", [513, 600])
+def test_rows_without_a_piece_are_kept_and_do_no_harm(rows, checkpoint, splits, tmp_path):
+    folder = checkpoint(rows=rows)
+    model = GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
+    table = "encoder.model.embeddings.word_embeddings.weight"
+    assert len(parameters(model)[table]) == rows
+    few = splits.validation
+    run = Trainer(epochs=1).fit(model, Splits(few, few, few), progress=False)
+    again = GoalModel.load(run.model.save(tmp_path / "model"))
+    assert len(parameters(again)[table]) == rows
+    assert again.digest() == run.model.digest() != model.digest()
+    bundle = CoreMLExporter(sequence_length=16, precision="float32").export(again, tmp_path / "bundle")
+    assert max(each.largest_error for each in bundle.verify(few.texts).parity) < 1e-4
+
+
+def test_fewer_rows_than_token_ids_are_refused_with_the_numbers(checkpoint):
+    from transformers import BertTokenizer
+
+    folder = checkpoint(rows=511)
+    with pytest.raises(ModelError, match="tokenizer has 512 token ids, the model 511 rows for them"):
+        GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
+    folder = checkpoint(rows=513)
+    tokenizer = BertTokenizer(str(folder / "vocab.txt"))
+    tokenizer.add_tokens(["跑步", "读书"])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(ModelError, match="tokenizer has 514 token ids, the model 513 rows for them"):
         GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
 
 

@@ -222,3 +222,49 @@ def test_few_texts_may_differ_by_chance_and_many_may_not(texts, differing, passe
         parity=(agreement,),
     )
     assert (failed_gates(report, Gates()) == ()) == passes
+
+
+def test_the_manifest_says_all_of_the_tokenizer(checkpoint, tmp_path):
+    from transformers import BertTokenizer
+
+    folder = checkpoint(rows=520)
+    tokenizer = BertTokenizer(str(folder / "vocab.txt"), do_lower_case=False, tokenize_chinese_chars=False)
+    tokenizer.add_tokens(["五公里"])
+    tokenizer.save_pretrained(folder)
+    model = GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
+    CoreMLExporter(sequence_length=16, precision="float32").export(model, tmp_path / "bundle")
+    bundle = Bundle.open(tmp_path / "bundle")
+    said = json.loads((bundle.path / "manifest.json").read_bytes())["tokenizer"]
+    flags = dict.fromkeys(["single_word", "lstrip", "rstrip"], False)
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert said == {
+        "lowercase": False,
+        "strip_accents": False,
+        "handle_chinese_chars": False,
+        "clean_text": True,
+        "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100,
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "pad_token": "[PAD]",
+        "added_tokens": [
+            *({"id": number, "content": name, **flags, "normalized": False} for number, name in enumerate(names)),
+            {"id": 512, "content": "五公里", **flags, "normalized": True},
+        ],
+    }
+    golden = json.loads((bundle.path / "tokenizer_golden.json").read_bytes())
+    assert sum(512 in entry["ids"] for entry in golden) >= 3
+    texts = ["今晚跑五公里", "五公里五公里a", "ABC é [MASK]"]
+    for ours, theirs in zip(bundle.predict(texts), model.predict(texts), strict=True):
+        assert ours.probabilities["category"] == pytest.approx(theirs.probabilities["category"], abs=1e-5)
+
+
+def test_a_manifest_of_schema_1_is_refused(copy):
+    manifest = json.loads((copy / "manifest.json").read_bytes())
+    del manifest["tokenizer"]
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "schema": 1, "lowercase": True}))
+    with pytest.raises(
+        BundleError, match=r"manifest.json is not of schema 2: use the goalkit that made the bundle, or export again"
+    ):
+        Bundle.open(copy)

@@ -33,7 +33,7 @@ def test_calibrating_lowers_the_error_and_changes_no_label(run, splits):
     before, after = (model.predict_probabilities(splits.validation.texts) for model in (model, calibration.model))
     again = calibrate(calibration.model, splits.validation)
     for task in run.model.tasks:
-        truth = splits.validation.label_ids(task.name)
+        truth = splits.validation.label_ids(task)
         assert np.array_equal(before[task.name].argmax(1), after[task.name].argmax(1))
         losses = [-np.log(found[task.name][np.arange(len(truth)), truth]).mean() for found in (before, after)]
         assert losses[1] < losses[0]

@@ -4,11 +4,17 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
+import pytest
 from click.testing import CliRunner
 
 from goalkit import GoalModel
 from goalkit.cli import _COMMANDS, goalkit
+from goalkit.cli.reports import show_evaluation, show_scores
 from goalkit.errors import GoalkitError, StorageError
+from goalkit.tasks import Task
+from goalkit.training import EvaluationReport, TaskScore
+from goalkit.training.report import task_report
 
 
 def call(*arguments, **options):
@@ -125,10 +131,81 @@ def test_settings_that_are_unknown_are_told_with_the_valid_ones(tmp_path):
     assert "unknown key epoch in Trainer; valid keys are epochs, learning_rate" in str(page.exception)
 
 
-def test_verify_of_other_tasks_asks_for_the_file(exported, tmp_path):
+def test_verify_of_a_task_that_the_bundle_does_not_have(exported):
     page = call("verify", exported.path, "--label", "mood")
     assert page.exit_code == 2
-    assert "name your own file with --data" in " ".join(page.output.replace("│", " ").split())
+    assert "has no task mood, its tasks are category, difficulty, completion" in " ".join(page.output.replace("│", " ").split())
+
+
+def test_evaluate_and_verify_take_the_tasks_that_a_file_has(run, exported, splits, tmp_path):
+    model, whole, some, other = tmp_path / "model", tmp_path / "whole.csv", tmp_path / "some.jsonl", tmp_path / "other.csv"
+    run.save(model)
+    rows = splits.test.take([row for row, label in enumerate(splits.test.labels["category"]) if label != "健康"])
+    write_csv(whole, {"text": rows.texts, **rows.labels})
+    lines = [
+        json.dumps({"text": text, "category": category, "mood": "好"}, ensure_ascii=False)
+        for text, category in zip(rows.texts, rows.labels["category"], strict=True)
+    ]
+    some.write_text("\n".join(lines), encoding="utf-8")
+    right = sum(
+        prediction.labels["category"] == label
+        for prediction, label in zip(run.model.predict(rows.texts), rows.labels["category"], strict=True)
+    ) / len(rows)
+    for source, arguments in ((some, []), (whole, ["--label", "category"])):
+        page = call("evaluate", model, "--data", source, "--all", "--output", tmp_path / "report.json", *arguments)
+        assert page.exit_code == 0, page.output
+        assert "scored: category; not scored: difficulty, completion" in page.output
+        (task,) = json.loads((tmp_path / "report.json").read_bytes())["tasks"]
+        assert task["accuracy"]["value"] == pytest.approx(right)
+    page = call("verify", exported.path, "--data", some)
+    assert page.exit_code in (0, 3), page.output
+    assert "scored: category; not scored: difficulty, completion" in page.output
+    assert "without labels for difficulty, completion the texts are split otherwise" in " ".join(page.output.split())
+    write_csv(other, {"text": ["跑步", "游泳"], "mood": ["好", "坏"]})
+    for arguments in (["evaluate", model, "--all"], ["verify", exported.path]):
+        page = call(*arguments, "--data", other)
+        assert "has no column category, difficulty, completion; its columns are text, mood: " in str(page.exception)
+
+
+def test_evaluate_of_one_task_takes_the_test_part_that_training_left(run, splits, tmp_path):
+    """The split takes all tasks of the model, whichever are scored."""
+    model, source = tmp_path / "model", tmp_path / "goals.csv"
+    run.save(model)
+    rows = splits.train.extend(splits.validation)
+    write_csv(source, {"text": rows.texts, **rows.labels})
+    reports = []
+    for arguments in ([], ["--label", "completion"]):
+        page = call("evaluate", model, "--data", source, "--output", tmp_path / "report.json", *arguments)
+        assert page.exit_code == 0, page.output
+        assert "split otherwise" not in page.output
+        reports.append(json.loads((tmp_path / "report.json").read_bytes())["tasks"][-1])
+    assert reports[0] == reports[1]
+
+
+def test_a_label_of_a_file_that_the_model_does_not_know_is_told_with_its_line(run, tmp_path):
+    run.save(tmp_path / "model")
+    write_csv(tmp_path / "goals.csv", {"text": ["跑步", "去海边"], "category": ["健康", "旅行"]})
+    page = call("evaluate", tmp_path / "model", "--data", tmp_path / "goals.csv", "--all")
+    assert "goals.csv has 1 bad row: line 3: the category is '旅行', not one of 健康, 学习, 工作, 生活, 理财" in str(
+        page.exception
+    )
+
+
+def test_labels_that_a_macro_f1_leaves_out_are_told(capsys):
+    show_scores("one text", (TaskScore("completion", 1.0, 1.0, 1, 3), TaskScore("category", 0.5, 0.4, 5, 5)))
+    assert "100.0% over 1 of 3 labels" in capsys.readouterr().out
+    task = Task("kind", ("甲", "乙", "丙"))
+    made = task_report(task, ["一", "二"], np.array([0, 0]), np.eye(3, dtype=np.float32)[[0, 1]], mistakes=0, seed=0)
+    show_evaluation(EvaluationReport(2, (made,), 1.0, 1, 1))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["macro-F1", "over", "2", "of", "3", "labels", "33.3%"] in [line[:7] for line in lines]
+    assert ["乙", "0", "0", "0", "0.0%", "–", "0.0%"] in lines, "it is predicted, and does not occur"
+    assert ["丙", "0", "0", "0", "–", "–", "–"] in lines
+
+
+def write_csv(path, columns):
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        csv.writer(handle).writerows([tuple(columns), *zip(*columns.values(), strict=False)])
 
 
 def test_setting_bad_rows_aside_asks_for_the_file(tmp_path):

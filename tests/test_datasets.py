@@ -138,9 +138,9 @@ def test_a_row_stays_with_what_it_was_derived_from():
         }
 
 
-def test_rows_of_other_tasks_cannot_be_added():
+def test_rows_that_lack_a_task_cannot_be_added():
     goals = Dataset.goals()
-    with pytest.raises(DatasetError, match="give both the same tasks"):
+    with pytest.raises(DatasetError, match="the rows are labelled for category, not for difficulty, completion: "):
         goals.extend(Dataset.goals(["category"]))
 
 

@@ -23,7 +23,7 @@ def spread(model, rows):
     """Mean cosine between rows of one category, less that between rows of two."""
     vectors = model.embed(rows.texts)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    labels = rows.label_ids("category")
+    labels = np.array(rows.labels["category"])
     alike, itself = labels[:, None] == labels, np.eye(len(labels), dtype=bool)
     cosines = vectors @ vectors.T
     return cosines[alike & ~itself].mean() - cosines[~alike].mean()

@@ -7,6 +7,7 @@ import torch
 from goalkit import GOAL_TASKS, Compressor, GoalModel, Task
 from goalkit.errors import ConfigurationError, ModelError
 from goalkit.storage import folder_digest
+from goalkit.tokenization import TokenizerSettings
 
 TEXTS = ["跑步", "每天背50个单词，坚持一个月，谁也别拦我", "戒糖第十二天了"]
 
@@ -90,7 +91,7 @@ def _edit(folder, **changes):
             "unknown key colour in ModelConfiguration; valid keys are backbone, encoder",
         ),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json is not valid JSON"),
-        (lambda folder: _edit(folder, schema=99), "is not a goalkit model of schema 1"),
+        (lambda folder: _edit(folder, schema=99), "is not a goalkit model of schema 2"),
         (lambda folder: _edit(folder, tasks=[{"name": "other", "labels": ["a", "b"]}]), "does not fit config.json"),
         (
             lambda folder: _edit(folder, compression={"encoder.nowhere": {"kind": "affine", "bits": 8}}),
@@ -109,6 +110,38 @@ def test_damaged_model_is_told_in_one_line(untrained, tmp_path, damage, told):
         GoalModel.load(folder)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_a_model_of_schema_1_keeps_its_token_ids(untrained, tmp_path, lowercase):
+    folder = untrained.save(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_bytes())
+    del config["tokenizer"]
+    (folder / "config.json").write_text(json.dumps({**config, "schema": 1, "lowercase": lowercase}))
+    tokenizer = GoalModel.load(folder).tokenizer
+    assert tokenizer.pieces("é") == ["e" if lowercase else "[UNK]"]
+    assert tokenizer.settings == TokenizerSettings(lowercase=lowercase)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_folder_of_half_precision_is_loaded_as_float32(untrained, tmp_path, dtype):
+    half = untrained.copy().to(dtype)
+    again = GoalModel.load(half.save(tmp_path / "model"))
+    assert {each.dtype for each in again.parameters()} == {torch.float32}
+    for mine, theirs in zip(again.parameters(), half.parameters(), strict=True):
+        assert torch.equal(mine, theirs.float())
+
+
+def test_edited_tokenizer_settings_are_checked(untrained, tmp_path):
+    folder = untrained.save(tmp_path / "model")
+    _edit(folder, tokenizer={"lowercase": True, "strip_accent": False})
+    with pytest.raises(
+        ModelError, match="unknown key strip_accent in TokenizerSettings; valid keys are lowercase, strip_accents"
+    ):
+        GoalModel.load(folder)
+    _edit(folder, tokenizer={"pad_token": "<pad>"})
+    with pytest.raises(ModelError, match="the vocabulary lacks <pad>"):
+        GoalModel.load(folder)
 
 
 def test_tasks_may_bear_any_name(tmp_path):

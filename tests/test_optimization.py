@@ -78,7 +78,7 @@ def test_rare_classes_weigh_more_and_tasks_as_told():
     rows = Dataset.from_columns(["一", "二", "三", "四"], {"kind": ["a", "a", "a", "b"], "size": ["s", "l", "s", "l"]})
     settings = {"label_smoothing": 0.0, "device": torch.device("cpu")}
     logits = {"kind": torch.zeros(4, 2), "size": torch.zeros(4, 2)}
-    labels = {name: torch.from_numpy(rows.label_ids(name)) for name in logits}
+    labels = {task.name: torch.from_numpy(rows.label_ids(task)) for task in rows.tasks}
     plain = Objective.of(rows, task_weights={"size": 0.5}, balanced=False, **settings)
     assert plain(logits, labels).item() == pytest.approx(4 * np.log(2) * 1.5)
     balanced = Objective.of(rows, task_weights={}, balanced=True, **settings)

@@ -2,6 +2,7 @@ import codecs
 import io
 import json
 import logging
+import os
 
 import pandas
 import pyarrow as pa
@@ -95,7 +96,7 @@ def test_no_line_of_a_csv_is_dropped_or_taken_twice(body: str, tmp_path_factory)
     path.write_bytes(f"text,kind\n{body}".encode())
     with Rejects("goals", "line", folder / "bad.jsonl") as bad:
         found = [
-            (line, raw.rstrip("\r\n")) for line, _, raw in delimited_rows(TextFile(path, "utf-8"), ("text", "kind"), bad, ",")
+            (row.place, row.raw.rstrip("\r\n")) for row in delimited_rows(TextFile(path, "utf-8"), ("text", "kind"), bad, ",")
         ]
     if bad.count:
         found += [(row["line"], row["raw"]) for row in bad_rows(folder / "bad.jsonl")]
@@ -106,7 +107,8 @@ def test_no_line_of_a_csv_is_dropped_or_taken_twice(body: str, tmp_path_factory)
         assert "".join(lines[first + offset] for offset in range(height)).rstrip("\r\n") == raw
         taken += range(first, first + height)
     assert len(set(taken)) == len(taken)
-    assert all(not lines[line].strip("\r\n") for line in lines.keys() - set(taken)), "only blank lines are passed over"
+    passed_over = [lines[line].strip() for line in lines.keys() - set(taken)]
+    assert not any(line.strip(' ,"') for line in passed_over), "only blank lines and empty fields are passed over"
 
 
 def test_bad_json_lines_are_set_aside_with_line_and_reason(tmp_path):
@@ -194,6 +196,20 @@ def test_a_file_of_something_else_is_never_replaced(tmp_path):
         with pytest.raises(StorageError, match="holds other things than bad rows: choose another file"):
             Dataset.read(path, labels=[KIND], rejects=foreign)
     assert path.read_bytes() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_bad_rows_may_go_to_a_pipe_which_is_never_removed(tmp_path):
+    path, aside = tmp_path / "goals.csv", tmp_path / "pipe"
+    os.mkfifo(aside)
+    reader = os.open(aside, os.O_RDWR | os.O_NONBLOCK)
+    path.write_text(SOUND, encoding="utf-8")
+    Dataset.read(path, labels=[KIND], rejects=aside)
+    assert aside.is_fifo()
+    path.write_text(f"{SOUND}写字\n", encoding="utf-8")
+    Dataset.read(path, labels=[KIND], rejects=aside)
+    assert json.loads(os.read(reader, 999))["raw"] == "写字"
+    os.close(reader)
 
 
 def test_a_reading_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):

@@ -24,7 +24,8 @@ def test_scores_of_a_known_case():
     assert made.confusion == ((2, 1, 0), (0, 2, 0), (1, 0, 0))
     assert made.accuracy.value == pytest.approx(4 / 6)
     assert [(score.label, score.rows) for score in made.labels] == [("a", 3), ("b", 2), ("c", 1)]
-    assert [score.precision for score in made.labels] == pytest.approx([2 / 3, 2 / 3, 0])
+    assert [score.precision for score in made.labels[:2]] == pytest.approx([2 / 3, 2 / 3])
+    assert made.labels[2].precision is None, "it is never predicted"
     assert [score.recall for score in made.labels] == pytest.approx([2 / 3, 1, 0])
     assert made.macro_f1.value == pytest.approx((2 / 3 + 4 / 5 + 0) / 3)
     assert made.calibration_error == pytest.approx(0.8 - 4 / 6, abs=1e-6)

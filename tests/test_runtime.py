@@ -11,12 +11,12 @@ from torch.nn import functional
 
 from goalkit.errors import ConfigurationError, RuntimeModelError, UnsupportedOperationError
 from goalkit.export.coreml import coremltools, quiet
-from goalkit.export.graph import quiet_tracing
 from goalkit.export.package import write_package
 from goalkit.export.runtime import load_model, operation_ranges
 from goalkit.export.runtime.operations import OPERATIONS
 from goalkit.export.runtime.program import PACKAGE_DATA, PRECISIONS
 from goalkit.export.runtime.values import Blobs, decode
+from goalkit.export.tracing import quiet_tracing
 
 torch.manual_seed(0)
 MATRIX = torch.randn(6, 5)

@@ -1,4 +1,5 @@
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,14 @@ from goalkit.errors import StorageError
 from goalkit.storage import (
     BUNDLE,
     MODEL,
+    append_lines,
     check_replaceable,
     files_in,
     folder_digest,
     readable_folder,
     replacing_file,
     replacing_folder,
+    write_file,
 )
 
 
@@ -129,3 +132,30 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert [each.name for each in path.parent.iterdir()] == ["log.jsonl"], "nothing temporary is left beside it"
     with pytest.raises(StorageError, match="is a folder, not a file"), replacing_file(path.parent):
         pass
+
+
+def test_lines_are_added_whole_or_not_at_all(tmp_path):
+    resource = pytest.importorskip("resource", reason="a limit to the size of files stands for a full disk")
+    path = tmp_path / "deep" / "log.jsonl"
+    append_lines(path, ["一", "二"])
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 5, hard))
+    try:
+        with pytest.raises(StorageError, match="cannot write .*log.jsonl .*what stood there before is unchanged"):
+            append_lines(path, ["three", "four"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before
+    append_lines(path, ["three"])
+    assert path.read_bytes() == before + b"three\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    write_file(tmp_path / "pipe", "旧".encode())
+    assert os.read(reader, 99) == "旧".encode()
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()

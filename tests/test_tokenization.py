@@ -1,3 +1,4 @@
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,8 +6,8 @@ from hypothesis import strategies as st
 
 from goalkit.backbones import default_vocabulary, vocabulary_from_texts
 from goalkit.errors import ConfigurationError, DatasetError, ModelError
-from goalkit.export.golden import EDGE_CASES, golden_texts
-from goalkit.tokenization import SPECIAL_TOKENS, WordPieceTokenizer
+from goalkit.export.golden import golden_texts, tokenizer_golden
+from goalkit.tokenization import EDGE_CASES, SPECIAL_TOKENS, AddedToken, TokenizerSettings, WordPieceTokenizer
 
 TOKENIZER = WordPieceTokenizer(default_vocabulary())
 
@@ -77,12 +78,113 @@ def test_golden_goals_are_of_every_category_alike():
 
 
 def test_damaged_vocabulary_is_refused(tmp_path):
-    with pytest.raises(ModelError, match=r"lacks \[MASK\]"):
-        WordPieceTokenizer(SPECIAL_TOKENS[:4])
+    with pytest.raises(ModelError, match=r"lacks \[CLS\], \[SEP\]: use"):
+        WordPieceTokenizer(SPECIAL_TOKENS[:2])
     with pytest.raises(ModelError, match="holds a piece twice"):
         WordPieceTokenizer((*SPECIAL_TOKENS, "的", "的"))
+    with pytest.raises(ModelError, match=r"holds '的\\r', which vocab.txt, a piece a line, cannot"):
+        WordPieceTokenizer((*SPECIAL_TOKENS, "的\r"))
     with pytest.raises(ModelError, match="cannot be read"):
         WordPieceTokenizer.from_file(tmp_path / "vocab.txt")
     (tmp_path / "vocab.txt").write_bytes("中".encode("gb18030"))
     with pytest.raises(ModelError, match="is not UTF-8"):
         WordPieceTokenizer.from_file(tmp_path / "vocab.txt")
+
+
+@pytest.mark.parametrize("added", [(0, "gym"), (6, "gym"), (8, "gym"), (6, "[MASK]"), (5, "gym", 7, "run")])
+def test_added_tokens_out_of_their_places_are_refused(added):
+    tokens = tuple(AddedToken(id=number, content=content) for number, content in zip(added[::2], added[1::2], strict=True))
+    with pytest.raises(ModelError, match=r"added token '.*' has the id \d, its place is \d: list added tokens by id"):
+        WordPieceTokenizer(SPECIAL_TOKENS, TokenizerSettings(added_tokens=tokens))
+
+
+def test_added_tokens_that_cannot_be_told_apart_are_refused():
+    def tokens(*contents, **flags):
+        added = tuple(AddedToken(id=5 + number, content=content, **flags) for number, content in enumerate(contents))
+        return WordPieceTokenizer(SPECIAL_TOKENS, TokenizerSettings(added_tokens=added))
+
+    assert tokens("gym", "GYM").pieces("GYM gym") == ["GYM", "gym"]
+    with pytest.raises(ModelError, match="added tokens 'gym' and 'GYM' are the same once normalized: remove one of them"):
+        tokens("gym", "GYM", normalized=True)
+    with pytest.raises(ModelError, match=r"added tokens '' and '\\u200b' are the same once normalized"):
+        tokens("\u200b", normalized=True)
+
+
+def test_special_tokens_may_have_other_names_and_ids():
+    settings = TokenizerSettings(
+        unk_token="<unk>",
+        cls_token="<s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        added_tokens=(AddedToken(id=1, content="<s>"), AddedToken(id=4, content="<pad>")),
+    )
+    tokenizer = WordPieceTokenizer(("跑", "<s>", "<unk>", "</s>"), settings)
+    batch = tokenizer.encode(["跑步<s>", ""], 6)
+    assert batch.input_ids.tolist() == [[1, 0, 2, 1, 3, 4], [1, 3, 4, 4, 4, 4]]
+    assert (tokenizer.padding_id, tokenizer.size) == (4, 5)
+
+
+CAPABLE = (
+    *(*SPECIAL_TOKENS, *"abcABCéø每天跑步", *"gym", "GYM"),
+    *(f"{prefix}{piece}" for prefix in ("##", "@@") for piece in "abcABCéøgym每天跑步"),
+    *("\x00", "##\x07", "\u200b", "##\u200b"),
+)
+"""A vocabulary that lets every setting show in the ids."""
+
+ADDED = (
+    AddedToken(id=len(CAPABLE), content="<goal>"),
+    AddedToken(id=len(CAPABLE) + 1, content="aGa", single_word=True),
+    AddedToken(id=len(CAPABLE) + 2, content="Gé", normalized=True),
+    AddedToken(id=len(CAPABLE) + 3, content="天天", normalized=True),
+)
+
+FLIPS = {
+    "lowercase": lambda value: not value,
+    "strip_accents": lambda value: not value,
+    "handle_chinese_chars": lambda value: not value,
+    "clean_text": lambda value: not value,
+    "continuing_subword_prefix": lambda value: "@@",
+    "max_input_chars_per_word": lambda value: value - 1,
+    "unk_token": lambda value: "[MASK]",
+    "cls_token": lambda value: "[MASK]",
+    "sep_token": lambda value: "[MASK]",
+    "pad_token": None,  # golden ids are not padded
+    "added_tokens": lambda value: (),
+}
+
+
+def golden_shows(settings: TokenizerSettings, other: TokenizerSettings) -> bool:
+    """Whether the golden strings of one tokenizer betray another."""
+    golden = tokenizer_golden(WordPieceTokenizer(CAPABLE, settings), 48)
+    batch = WordPieceTokenizer(CAPABLE, other).encode([entry["text"] for entry in golden], 48)
+    lengths = batch.attention_mask.sum(1)
+    rows = zip(golden, batch.input_ids, lengths, strict=True)
+    return any(entry["ids"] != ids[:length].tolist() for entry, ids, length in rows)
+
+
+@pytest.mark.parametrize("on", [True, False])
+@pytest.mark.parametrize("longest", [100, 7])
+@pytest.mark.parametrize("name", [field.name for field in attrs.fields(TokenizerSettings) if FLIPS[field.name]])
+def test_golden_strings_show_every_setting(name, longest, on):
+    settings = TokenizerSettings(
+        lowercase=on,
+        strip_accents=on,
+        handle_chinese_chars=on,
+        clean_text=on,
+        max_input_chars_per_word=longest,
+        added_tokens=ADDED,
+    )
+    assert not golden_shows(settings, settings)
+    assert golden_shows(settings, attrs.evolve(settings, **{name: FLIPS[name](getattr(settings, name))}))
+    if name == "max_input_chars_per_word":
+        assert golden_shows(settings, attrs.evolve(settings, max_input_chars_per_word=longest + 1))
+
+
+@pytest.mark.parametrize("name", ["content", "single_word", "normalized"])
+@pytest.mark.parametrize("place", range(len(ADDED)))
+def test_golden_strings_show_what_is_said_of_every_added_token(place, name):
+    """Less `lstrip` and `rstrip`: the white space that they take in is no token in any case."""
+    token = ADDED[place]
+    other = attrs.evolve(token, **{name: "another" if name == "content" else not getattr(token, name)})
+    settings, changed = (TokenizerSettings(added_tokens=(*ADDED[:place], each, *ADDED[place + 1 :])) for each in (token, other))
+    assert golden_shows(settings, changed)

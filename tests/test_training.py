@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from goalkit import Dataset, GoalModel, Splits, Trainer
-from goalkit.errors import TrainingError
+from goalkit.errors import DatasetError, TrainingError
 from goalkit.training import TaskScore, evaluate, ngram_baseline
 from goalkit.training.evaluation import score_labels
 
@@ -29,7 +29,7 @@ def test_weights_are_those_of_the_best_epoch(untrained, splits, monkeypatch):
 
     def judge(engine, rows):
         seen.append(engine.model.digest())
-        return (TaskScore("category", 0.0, next(marks)),), 1.0
+        return (TaskScore("category", 0.0, next(marks), 5, 5),), 1.0
 
     monkeypatch.setattr("goalkit.training.engine.Engine.validate", judge)
     few = Splits(splits.validation, splits.validation, splits.test)
@@ -62,7 +62,8 @@ def test_macro_f1_weighs_labels_alike(splits):
     truth = np.array([0, 0, 0, 1])
     given = score_labels(task, truth, np.array([0, 0, 0, 0]))
     assert given.accuracy == 0.75
-    assert given.macro_f1 == pytest.approx((2 * 3 / 7 + 0) / 5)
+    assert given.macro_f1 == pytest.approx((2 * 3 / 7 + 0) / 2)
+    assert (given.averaged_labels, given.labels) == (2, 5)
 
 
 def test_baseline_scores_every_task(splits):
@@ -71,7 +72,7 @@ def test_baseline_scores_every_task(splits):
 
 def test_rows_for_other_tasks_or_without_a_label_are_refused(untrained, splits):
     other = Dataset.from_columns(["甲", "乙", "丙"] * 9, {"kind": ["a", "b", "a"] * 9})
-    with pytest.raises(TrainingError, match="the rows are labelled for .*kind.*: build the model with the dataset's tasks"):
+    with pytest.raises(DatasetError, match="the rows are labelled for kind, not for category, difficulty, completion: "):
         Trainer().fit(untrained, Splits(other, other, other))
     partial = splits.train.take([row for row, label in enumerate(splits.train.labels["category"]) if label != "理财"])
     with pytest.raises(TrainingError, match="no training row has the category 理财"):

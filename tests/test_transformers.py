@@ -1,5 +1,7 @@
 """Exporting what transformers made, of every architecture the exporter knows, against transformers' own forward."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,10 @@ from torch import nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
+from goalkit.backbones import Encoder
 from goalkit.classifier import Classifier
 from goalkit.compress.palettisation import palettise_weights
-from goalkit.errors import ConfigurationError, ExportError, ModelError
+from goalkit.errors import ConfigurationError, ExportError, GoalkitError, ModelError
 from goalkit.export import CoreMLExporter, load_model, rescale_for_half_precision
 from goalkit.export.checks import check_program, program_inputs
 from goalkit.export.rescaling import scale_stream, stream_magnitude
@@ -90,6 +93,144 @@ def test_bare_encoder_in_half_precision_gives_its_own_embedding(architecture, ba
     assert 20 * np.log10(np.abs(truth).max() / np.sqrt(np.mean(error**2))) > 50
 
 
+TYPES = ("deberta", "deberta-v2", "modernbert", "xlm-roberta", "camembert", "eurobert", "qwen2", "gpt2")
+
+
+def spread_out(family, **settings):
+    """A small classifier whose matrices are drawn so wide that a lost mask changes everything."""
+    sizes = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64, "num_hidden_layers": 2}
+    decoder = {"num_key_value_heads": 2, "head_dim": 16} if family in ("qwen2", "eurobert") else {}
+    special = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3}
+    sizes |= {"max_position_embeddings": 64, "vocab_size": 200, "num_labels": 3, "type_vocab_size": 1, **special}
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_config(
+        AutoConfig.for_model(family, **{**sizes, **decoder, **settings})
+    ).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, 0.3)
+    return model
+
+
+def assert_right(model, batch, path, **settings):
+    """The saved package gives, on texts that the export has not seen, the model's own probabilities."""
+    batch = padded(batch, model)
+    found = run(CoreMLExporter(sequence_length=24, precision="float32", **settings).export(model, path), batch)
+    truth = torch.softmax(expected(model, batch).logits, -1).numpy()
+    assert np.ptp(truth, axis=0).max() > 0.05, "texts must differ for this to say anything"
+    np.testing.assert_allclose(found["label_probabilities"], truth, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", TYPES)
+def test_masks_are_given_in_the_form_that_a_family_takes(family, batch, tmp_path):
+    assert_right(spread_out(family), batch, tmp_path / "model.mlpackage")
+
+
+def test_sliding_window_is_kept_where_it_is_shorter_than_the_text(batch, tmp_path):
+    narrow = spread_out("modernbert", local_attention=6, global_attn_every_n_layers=2)
+    wide = spread_out("modernbert", local_attention=60, global_attn_every_n_layers=2)
+    wide.load_state_dict(narrow.state_dict())
+    assert not torch.allclose(expected(narrow, batch).logits, expected(wide, batch).logits, atol=1e-2)
+    assert_right(narrow, batch, tmp_path / "model.mlpackage")
+
+
+def test_modernbert_that_pools_by_its_mask_is_exported(batch, tmp_path):
+    assert_right(spread_out("modernbert", classifier_pooling="mean"), batch, tmp_path / "model.mlpackage")
+
+
+class Blind(Encoder):
+    """An encoder whose graph forgets the mask that its reference heeds, as a wrapper of somebody else's model might."""
+
+    hidden_size, max_length = 8, 64
+
+    def forward(self, input_ids, attention_mask, length):
+        seen = torch.ones_like(attention_mask) if torch.jit.is_tracing() else attention_mask
+        return (input_ids * seen).unsqueeze(-1).float().cumsum(1) * torch.arange(8.0)
+
+
+def test_graph_that_lost_the_mask_is_refused(tmp_path):
+    with pytest.raises(ExportError, match="the traced graph does not do what the model does: on padded texts its embedding"):
+        CoreMLExporter(sequence_length=8).export(Classifier(Blind(), (), "mean"), tmp_path / "model.mlpackage")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("family", "settings"), [("bert", {"num_labels": 32}), ("roberta", {"num_labels": 32}), ("bert", {"num_labels": 2})]
+)
+def test_head_is_found_by_what_it_does(family, settings, batch, tmp_path):
+    assert_right(spread_out(family, **settings), batch, tmp_path / "model.mlpackage")
+
+
+def test_head_is_found_whatever_the_order_of_modules(batch, tmp_path):
+    model = spread_out("bert")
+    model._modules = dict(reversed(list(model._modules.items())))
+    assert_right(model, batch, tmp_path / "model.mlpackage")
+
+
+def test_logits_that_no_linear_layer_gives_are_refused():
+    model = spread_out("bert")
+    model.classifier.register_forward_hook(lambda module, arguments, result: torch.tanh(result))
+    with pytest.raises(ModelError, match="does not end in a linear layer of 3 labels"):
+        Classifier.from_transformers(model)
+
+
+@pytest.mark.parametrize(
+    ("settings", "feature", "activation", "kind"),
+    [
+        (
+            {"problem_type": "single_label_classification"},
+            "label_probabilities",
+            lambda x: torch.softmax(x, -1),
+            "single_label",
+        ),
+        ({"problem_type": "multi_label_classification"}, "label_probabilities", torch.sigmoid, "multi_label"),
+        ({"problem_type": "multi_label_classification", "num_labels": 1}, "label_probabilities", torch.sigmoid, "multi_label"),
+        ({"problem_type": "regression"}, "label_values", lambda x: x, "regression"),
+        ({"num_labels": 1}, "label_values", lambda x: x, "regression"),
+    ],
+)
+def test_problem_type_is_honoured_and_told(settings, feature, activation, kind, batch, tmp_path):
+    model = spread_out("bert", **settings)
+    path = CoreMLExporter(sequence_length=24, precision="float32").export(model, tmp_path / "model.mlpackage")
+    np.testing.assert_allclose(run(path, batch)[feature], activation(expected(model, batch).logits).numpy(), atol=1e-4)
+    assert kind in read_spec(path).description.metadata.userDefined["goalkit.tasks"]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_weights_stored_in_half_are_exported_as_the_float32_they_stand_for(dtype, batch, tmp_path):
+    model = spread_out("bert").to(dtype)
+    truth = torch.softmax(expected(copy.deepcopy(model).float(), batch).logits, -1).numpy()
+    found = run(CoreMLExporter(sequence_length=24, precision="float32").export(model, tmp_path / "model.mlpackage"), batch)
+    np.testing.assert_allclose(found["label_probabilities"], truth, atol=1e-5)
+    assert model.dtype is dtype
+
+
+def test_compiled_model_is_exported_and_one_without_weights_refused(batch, tmp_path):
+    exporter = CoreMLExporter(sequence_length=24)
+    exporter.export(torch.compile(spread_out("bert")), tmp_path / "model.mlpackage")
+    with torch.device("meta"), pytest.raises(ModelError, match="has no weights, only their shapes"):
+        exporter.export(AutoModelForSequenceClassification.from_config(spread_out("bert").config), tmp_path / "meta.mlpackage")
+
+
+@pytest.mark.parametrize("what", ["parametrisation", "forward", "trace", "vocabulary"])
+def test_whatever_a_model_raises_becomes_an_error_that_says_what_to_do(what, tmp_path):
+    model = spread_out("bert")
+    if what == "parametrisation":
+        torch.nn.utils.parametrizations.weight_norm(model.classifier)
+        del model.classifier.parametrizations.weight.original1
+    elif what == "forward":
+        model.bert.pooler.dense = nn.Linear(7, 7)
+    elif what == "trace":
+        model.bert.pooler.register_forward_hook(lambda module, arguments, result: result if result.sum().item() else {}["no"])
+        model.bert.embeddings.register_forward_hook(lambda *_: {}["no"] if torch.jit.is_tracing() else None)
+    else:
+        model.config = AutoConfig.for_model("canine", num_labels=3)
+    with pytest.raises(GoalkitError, match=": [a-z]"):
+        CoreMLExporter(sequence_length=8).export(model, tmp_path / "model.mlpackage")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_given_model_stays_as_it_is_and_labels_are_in_the_file(batch, tmp_path):
     model = make("bert", id2label={0: "好", 1: "中", 2: "差"})
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -133,10 +274,10 @@ def test_mobilebert_beyond_half_precision_is_shown_refused_and_mended(overflowin
     assert stream_magnitude(large, batch) > 1e6
 
     exporter = CoreMLExporter(sequence_length=24)
-    broken = run(exporter.export(large, tmp_path / "broken.mlpackage"), batch)
-    assert not np.isfinite(broken["embedding"]).all(), "plain half precision must fail for the rest to mean anything"
-    with pytest.raises(ExportError, match=r"in half precision the result of \w+ \(of .*\) overflows on 'text \d'"):
-        exporter.export(large, tmp_path / "refused.mlpackage", calibration=batch)
+    with pytest.raises(
+        ExportError, match="the program in half precision does not do what the model does.*rescale a MobileBERT"
+    ):
+        exporter.export(large, tmp_path / "refused.mlpackage")
     assert not (tmp_path / "refused.mlpackage").exists()
 
     mended = rescale_for_half_precision(large, batch)
@@ -144,6 +285,18 @@ def test_mobilebert_beyond_half_precision_is_shown_refused_and_mended(overflowin
     assert stream_magnitude(mended, batch) < 65504 / 8
     found = run(exporter.export(mended, tmp_path / "mended.mlpackage", calibration=batch), batch)
     np.testing.assert_allclose(found["label_probabilities"], truth, atol=3e-3)
+
+
+def test_activations_beyond_half_precision_are_refused_by_operation_and_text(batch, tmp_path):
+    model = make("bert", hidden_act="relu")
+    for layer in model.bert.encoder.layer:  # the same function, its hidden activations 65,536 times as large
+        with torch.no_grad():
+            layer.intermediate.dense.weight.mul_(2.0**16)
+            layer.intermediate.dense.bias.mul_(2.0**16)
+            layer.output.dense.weight.div_(2.0**16)
+    with pytest.raises(ExportError, match=r"in half precision the result of \w+ \(of .*\) overflows on 'text \d'"):
+        CoreMLExporter(sequence_length=24).export(model, tmp_path / "model.mlpackage", calibration=batch)
+    assert not (tmp_path / "model.mlpackage").exists()
 
 
 def test_mixed_precision_keeps_large_results_in_float32(overflowing, batch, tmp_path):
@@ -174,18 +327,24 @@ def test_what_cannot_be_exported_is_told(batch, tmp_path):
         CoreMLExporter(sequence_length=520).export(make("bert"), tmp_path / "model.mlpackage")
     with pytest.raises(ExportError, match="sequence_length is 512, the encoder has 510 positions"):
         CoreMLExporter(sequence_length=512).export(make("roberta"), tmp_path / "model.mlpackage")
+    with pytest.raises(ModelError, match=r"numbers the labels 1, 2, 3: number them from 0 to 2"):
+        exporter.export(make("bert", id2label={1: "一", 2: "二", 3: "三"}), tmp_path / "model.mlpackage")
     with pytest.raises(ConfigurationError, match="empty or repeated labels"):
         exporter.export(make("bert", id2label={0: "一", 1: "一", 2: "二"}), tmp_path / "model.mlpackage")
     assert list(tmp_path.iterdir()) == []
 
 
-class Wild(nn.Module):
-    """A graph with the largest negative number as its mask, as transformers builds it."""
+class Wild(Encoder):
+    """A graph with a table of masks as large as the largest negative number."""
 
     hidden_size, max_length = 8, 64
 
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("masks", torch.tensor([0.0, torch.finfo(torch.float32).min]))
+
     def forward(self, input_ids, attention_mask, length):
-        mask = (1 - attention_mask).unsqueeze(-1) * torch.finfo(torch.float32).min
+        mask = self.masks[1 - attention_mask.long()].unsqueeze(-1)
         return functional.layer_norm(input_ids.unsqueeze(-1).float() * torch.arange(8.0) + mask, [8])
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import statistics
-from pathlib import Path
 from typing import Any
 
 FIGURE = "personalisation.svg"
@@ -14,10 +14,9 @@ SHOWN = {
 }
 
 
-def personalisation(found: dict[str, Any], docs: Path, where: str) -> str:
-    """The section of docs/benchmarks.md; draws its figure into the folder `docs`."""
+def page(found: dict[str, Any], where: str) -> str:
+    """The section of docs/benchmarks.md."""
     shown = next(iter(found["bases"]))
-    draw(found["users"], found["bases"][shown], docs / FIGURE)
     learnt, _, drawn = found["rows"]
     protocol = found["protocol"]
     return "\n".join(
@@ -73,7 +72,8 @@ def _base(name: str, base: dict[str, Any]) -> list[str]:
             for category, scores in categories.items()
         ),
         "",
-        f"Settings: {_settings(base['chosen'])}. For new categories: {_settings(base['chosen_for_new_categories'])}.",
+        f"Settings: {_settings(base['chosen'])}."
+        + (f" For new categories: {_settings(taught)}." if (taught := base.get("chosen_for_new_categories")) else ""),
         "",
         *_cost(base["cost"]),
     ]
@@ -136,17 +136,17 @@ def gains(base: dict[str, Any], strategy: str, kind: str) -> list[float]:
     return [100 * (each[kind][0] - before[kind][0]) for each, before in zip(base["strategies"][strategy], shipped, strict=True)]
 
 
-def draw(users: list[str], base: dict[str, Any], path: Path) -> None:
-    """Write the figure as an SVG that is the same for the same results."""
+def figure(found: dict[str, Any]) -> str:
+    """The figure as an SVG that is the same for the same results and the same matplotlib."""
     import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    mpl.use("svg")
-    import matplotlib.pyplot as plt
-
+    users, base = found["users"], next(iter(found["bases"].values()))
     first = gains(base, next(iter(SHOWN)), "following")
     order = sorted(range(len(users)), key=first.__getitem__)
     with mpl.rc_context({"svg.hashsalt": "goalkit", "font.size": 9}):
-        figure, axes = plt.subplots(1, 2, figsize=(9, 6), sharey=True, layout="constrained")
+        drawn = Figure(figsize=(9, 6), layout="constrained")
+        axes = drawn.subplots(1, 2, sharey=True)
         titles = {"following": "the user's next 200 goals", "others_outside": "everybody else's goals"}
         for axis, (kind, title) in zip(axes, titles.items(), strict=True):
             for name, colour in SHOWN.items():
@@ -158,6 +158,7 @@ def draw(users: list[str], base: dict[str, Any], path: Path) -> None:
             axis.grid(axis="x", color="#dddddd", linewidth=0.6)
             axis.spines[["top", "right"]].set_visible(False)
         axes[0].set_yticks(range(len(order)), [users[user] for user in order])
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-        figure.savefig(path, metadata={"Date": None})
-        plt.close(figure)
+        drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+        svg = io.StringIO()
+        drawn.savefig(svg, format="svg", metadata={"Date": None})
+    return svg.getvalue()

@@ -10,8 +10,12 @@ from typing import Any, ClassVar
 import attrs
 from torch import Tensor, nn
 
+from goalkit.backbones.probes import made_up_texts
 from goalkit.backbones.vocabulary import default_vocabulary
 from goalkit.tokenization import WordPieceTokenizer
+
+FEWEST_IDS = 8
+"""Every vocabulary has the special tokens and a few pieces."""
 
 
 class Encoder(nn.Module, ABC):
@@ -35,6 +39,22 @@ class Encoder(nn.Module, ABC):
         Returns:
             Hidden states, float [N, S, H]; or the embedding, float [N, H], of an encoder that pools itself.
         """
+
+    def reference(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """What the exported graph is compared with: the same as `forward`, computed as the users of the model compute it.
+
+        An encoder that wraps a model of somebody else calls that model in its plainest way, so that an error of the wrapper
+        shows. By default this is `forward` itself.
+        """
+        states: Tensor = self(input_ids, attention_mask, input_ids.shape[1])
+        return states
+
+    def example_texts(self, length: int, texts: int) -> tuple[Tensor, Tensor]:
+        """Texts on which the exported graph is compared: ids, int64 [N, S], and mask, float [N, S], of `texts` different ones.
+
+        By default they are made of the first ids, which every vocabulary has.
+        """
+        return made_up_texts(FEWEST_IDS, length, texts)
 
 
 @attrs.frozen

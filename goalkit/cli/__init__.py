@@ -45,7 +45,8 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    epilog="Start with `goalkit demo`. Exit codes: 0 done, 1 something is wrong and told, 2 wrong usage, 3 a gate failed.",
+    epilog="Start with `goalkit demo`. No command writes over what it reads. "
+    "Exit codes: 0 done, 1 something is wrong and told, 2 wrong usage, 3 a gate failed.",
 )
 @click.version_option(package_name="goalkit")
 @click.option("-v", "--verbose", is_flag=True, help="Also show what the library logs.")

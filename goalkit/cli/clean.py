@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import column_options
+from goalkit.cli.options import ColumnOptions, column_options
+from goalkit.cli.paths import Reads, Writes
 
 
 @click.command(
@@ -14,11 +15,12 @@ from goalkit.cli.options import column_options
     epilog="""\b
 Examples:
   goalkit clean goals.csv --output clean.csv
-  goalkit clean goals.csv --label category --output clean.csv --log changes.jsonl --simplify""",
+  goalkit clean goals.csv --label category --output clean.csv --log changes.jsonl --simplify
+  goalkit clean backup.csv --text Title --label "List Name=category" --output goals.csv""",
 )
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="CSV file for what is left: the same columns.")
-@click.option("--log", type=click.Path(path_type=Path), help="File for each change and each dropped row, as JSON lines.")
+@click.argument("data", type=Reads())
+@click.option("--output", type=Writes(), required=True, help="File for what is left, with all columns. Not DATA itself.")
+@click.option("--log", type=Writes(), help="File for each change and each dropped row, as JSON lines.")
 @click.option("--simplify", is_flag=True, help="Make traditional characters simplified.")
 @click.option("--drop-near-duplicates", is_flag=True, help="Keep the first only of texts that differ in little.")
 @column_options
@@ -28,35 +30,24 @@ def command(
     log: Path | None,
     simplify: bool,
     drop_near_duplicates: bool,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
 ) -> None:
     """Clean labelled texts, mask what is personal, and drop what is empty, repeated or contradictory.
 
-    DATA is a CSV, TSV, JSON lines or Parquet file.
+    DATA is a CSV, TSV, JSON lines, Parquet or Excel file. The output has all its columns; its suffix says the format: .csv,
+    .tsv, .txt, .jsonl, .ndjson or .parquet. A file of the same suffix keeps its delimiter.
     """
-    import csv
-
     from goalkit.cli.tables import console, table
-    from goalkit.datasets import Cleaner, Dataset
-    from goalkit.storage import replacing_file
-    from goalkit.tasks import GOAL_TASKS
+    from goalkit.datasets import Cleaner, clean_file
 
-    names = list(labels or [task.name for task in GOAL_TASKS])
-    rows = Dataset.read(data, text=text, labels=names, encoding=encoding, rejects=rejects)
     cleaner = Cleaner(
         traditional="simplify" if simplify else "keep", near_duplicates="drop" if drop_near_duplicates else "keep"
     )
-    cleaning = cleaner.clean(rows)
-    with replacing_file(output) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([text, *names])
-        writer.writerows(zip(cleaning.dataset.texts, *cleaning.dataset.labels.values(), strict=True))
+    cleaning = clean_file(data, output, cleaner=cleaner, **columns.arguments(), rejects=rejects)
     if log:
         cleaning.save(log)
     counts = [(f"changed: {step}", str(count)) for step, count in cleaning.changed_by.items()]
     counts += [(f"dropped: {reason}", str(count)) for reason, count in cleaning.dropped_for.items()]
-    table(f"{len(cleaning.dataset)} of {len(rows)} rows kept", ["what", "rows"], counts)
+    table(f"{len(cleaning.dataset)} of {cleaning.rows} rows kept", ["what", "rows"], counts)
     console.print(f"cleaned: {output}" + (f"\nlog:     {log}" if log else ""))

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from goalkit.cli.options import SEED
+from goalkit.cli.paths import Writes
 
 
 @click.command(
@@ -18,7 +19,11 @@ Examples:
   goalkit demo --output /tmp/goalkit --epochs 3""",
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), default=Path("build"), show_default=True, help="Folder for all that is made."
+    "--output",
+    type=Writes("model", "model-int8", "GoalAnalyzer", "demo.json"),
+    default=Path("build"),
+    show_default=True,
+    help="Folder for all that is made.",
 )
 @click.option(
     "--epochs", type=click.IntRange(1), default=10, show_default=True, help="The most passes over the training goals."
@@ -29,13 +34,16 @@ def command(output: Path, epochs: int, seed: int) -> None:
     from goalkit.cli.reports import show_verification
     from goalkit.cli.tables import console, megabytes, percent, step, table
     from goalkit.compress import Compressor
-    from goalkit.configuration import write_json
+    from goalkit.configuration import json_bytes
     from goalkit.datasets import Dataset
     from goalkit.export import CoreMLExporter, UpdatableHeadBuilder
     from goalkit.model import GoalModel
-    from goalkit.storage import BUNDLE, MODEL, check_replaceable
+    from goalkit.storage import BUNDLE, MODEL, check_replaceable, write_file
     from goalkit.training import Trainer, evaluate, ngram_baseline
+    from goalkit.training.locking import only_training
+    from goalkit.training.processes import Processes
 
+    click.get_current_context().with_resource(only_training(output / "model", Processes.current(), beside=True))
     for name, kind in (("model", MODEL), ("model-int8", MODEL), ("GoalAnalyzer", BUNDLE)):
         check_replaceable(output / name, kind)
     start = time.perf_counter()
@@ -70,7 +78,7 @@ def command(output: Path, epochs: int, seed: int) -> None:
         "bundle_bytes": report.bundle_bytes,
         "seconds": round(seconds, 1),
     }
-    write_json(output / "demo.json", results)
+    write_file(output / "demo.json", json_bytes(results))
     show_verification(report)
     table(
         f"Accuracy on {report.texts} test goals (written by a language model, never trained on)",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import MODEL, data_options, load_rows, load_splits
+from goalkit.cli.options import MODEL, ColumnOptions, data_options, load_scored
+from goalkit.cli.paths import Reads, Writes
 
 
 @click.command(
@@ -17,17 +18,15 @@ Examples:
   goalkit evaluate build/model --output report.json
   goalkit evaluate build/model --data mine.csv --all""",
 )
-@click.argument("model", type=click.Path(path_type=Path), default=MODEL)
+@click.argument("model", type=Reads(), default=MODEL)
 @data_options
 @click.option("--all", "everything", is_flag=True, help="All texts of a file that the model has never seen, not its test part.")
 @click.option("--mistakes", type=click.IntRange(0), default=5, show_default=True, help="How many confident mistakes to show.")
-@click.option("--output", type=click.Path(path_type=Path), help="File for the report, as JSON.")
+@click.option("--output", type=Writes(), help="File for the report, as JSON.")
 def command(
     model: Path,
     data: Path | None,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
     seed: int,
     everything: bool,
@@ -37,21 +36,18 @@ def command(
     """Report how good a model is on the test texts (15 %, split as `goalkit train` does).
 
     Accuracy and macro-F1 with 95 % intervals, each label, what is mistaken for what, calibration, the most confident mistakes,
-    speed and size.
+    speed and size. The texts need labels for one of the model's tasks, at least.
     """
-    from goalkit.cli.reports import show_evaluation
+    from goalkit.cli.reports import show_evaluation, show_scored
     from goalkit.model import GoalModel
     from goalkit.training import evaluation_report
 
     loaded = GoalModel.load(model)
-    names = labels or tuple(task.name for task in loaded.tasks)
     if everything and data is None:
         raise click.UsageError("the model has learnt from the shipped goals: name a file of others with --data, or drop --all")
-    if everything:
-        rows = load_rows(data, text, names, encoding, rejects).clean()
-    else:
-        rows = load_splits(data, text, names, encoding, rejects, seed).test
+    rows = load_scored(data, columns, rejects, tasks=loaded.tasks, seed=None if everything else seed)
     report = evaluation_report(loaded, rows, mistakes=mistakes, seed=seed)
     show_evaluation(report)
+    show_scored(rows.tasks, loaded.tasks)
     if output is not None:
         report.save(output)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from goalkit.cli.options import BUNDLE
+from goalkit.cli.paths import Reads, Writes
 
 RECIPES = ["int8", "palette6", "palette4", "none"]
 
@@ -19,8 +20,8 @@ Examples:
   goalkit export build/model --recipe none --precision float32 --output build/exact
   goalkit export build/model --head category --head difficulty --sequence-length 32""",
 )
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), default=BUNDLE, show_default=True, help="Folder for the bundle.")
+@click.argument("model", type=Reads())
+@click.option("--output", type=Writes(), default=BUNDLE, show_default=True, help="Folder for the bundle.")
 @click.option("--recipe", type=click.Choice(RECIPES), default="int8", show_default=True, help="Compression.")
 @click.option("--head", "heads", multiple=True, help="Task with an updatable head; repeat it.  [default: every task]")
 @click.option(

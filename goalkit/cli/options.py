@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
+
+from goalkit.cli.paths import Reads, Writes
 
 if TYPE_CHECKING:
     from goalkit.datasets import Dataset, Splits
+    from goalkit.tasks import Task
     from goalkit.training import Trainer
 
 MODEL = Path("build", "model")
@@ -17,34 +22,108 @@ BUNDLE = Path("build", "GoalAnalyzer")
 
 SEED = click.IntRange(0, 2**32 - 1)
 
+
+@attrs.frozen(kw_only=True)
+class ColumnOptions:
+    """What is where in a file of labelled texts, as `column_options` say it: arguments of `Dataset.read`."""
+
+    text: str = "text"
+    labels: Mapping[str, str | Task] = attrs.field(factory=dict)
+    rename: dict[str, dict[str, str]] = attrs.field(factory=dict)
+    merge_labels: bool = False
+    encoding: str = "auto"
+    sheet: str | None = None
+
+    def of(self, labels: Mapping[str, str | Task]) -> ColumnOptions:
+        """These options with other label columns, for each its task."""
+        return attrs.evolve(self, labels=labels)
+
+    def or_tasks(self, tasks: Sequence[Task]) -> ColumnOptions:
+        """These options; if no label column is named, with columns that are called like `tasks`."""
+        return self if self.labels else self.of({task.name: task.name for task in tasks})
+
+    @property
+    def task_names(self) -> dict[str, str]:
+        """For each label column what its task is called."""
+        return {column: task if isinstance(task, str) else task.name for column, task in self.labels.items()}
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments, with the goal tasks if no label column is named."""
+        from goalkit.tasks import GOAL_TASKS
+
+        return attrs.asdict(self.or_tasks(GOAL_TASKS), recurse=False)
+
+    def read(self, data: Path, rejects: Path | None) -> Dataset:
+        """The labelled texts of a file."""
+        from goalkit.datasets import Dataset
+
+        return Dataset.read(data, **self.arguments(), rejects=rejects)
+
+
+def _read_labels(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for entry in given:
+        column, equals, task = entry.rpartition("=")
+        if (column or task) in labels or (equals and not (column and task)):
+            raise click.BadParameter(f"{entry!r}: name each column once, as COLUMN or COLUMN=TASK")
+        labels[column or task] = task
+    return labels
+
+
+def _read_rename(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    rename: dict[str, dict[str, str]] = {}
+    for entry in given:
+        task, _, rest = entry.partition(":")
+        value, equals, name = rest.partition("=")
+        if not (task and equals and name):
+            raise click.BadParameter(f"{entry!r}: give TASK:VALUE=NAME, such as completion:0=未开始")
+        if rename.setdefault(task, {}).setdefault(value, name) != name:
+            raise click.BadParameter(f"{entry!r}: {value!r} of {task} already is {rename[task][value]}; give it one name")
+    return rename
+
+
 COLUMN_OPTIONS = (
     click.option("--text", default="text", show_default=True, help="Column of texts."),
     click.option(
-        "--label", "labels", multiple=True, help="Column of labels; repeat it for several tasks.  [default: the goal tasks]"
+        "--label",
+        "labels",
+        metavar="COLUMN[=TASK]",
+        multiple=True,
+        callback=_read_labels,
+        help="Column of labels, and what to call their task; repeat it for several tasks.  [default: the goal tasks]",
     ),
+    click.option(
+        "--rename",
+        metavar="TASK:VALUE=NAME",
+        multiple=True,
+        callback=_read_rename,
+        help="What a value of a task is called, such as completion:0=未开始; repeat it for every value.",
+    ),
+    click.option("--merge-labels", is_flag=True, help="Make one of labels that differ only by case, width or spaces."),
     click.option("--encoding", default="auto", show_default=True, help="Encoding of the file, such as utf-8, gb18030, big5."),
-    click.option("--rejects", type=click.Path(path_type=Path), help="File for bad rows; without it, a bad row is an error."),
+    click.option("--sheet", help="Sheet of an Excel workbook.  [default: the first]"),
 )
+REJECTS_OPTION = click.option("--rejects", type=Writes(), help="File for bad rows; without it, a bad row is an error.")
 DATA_OPTIONS = (
     click.option(
         "--data",
-        type=click.Path(path_type=Path),
-        help="CSV, TSV, JSON lines or Parquet file; without it, the shipped goals.",
+        type=Reads(),
+        help="CSV, TSV, JSON lines, Parquet or Excel file; without it, the shipped goals.",
     ),
-    *COLUMN_OPTIONS,
+    REJECTS_OPTION,
     click.option("--seed", type=SEED, default=0, show_default=True, help="Of the split, and of all that is random."),
 )
 
 
 MODEL_OPTIONS = (
     click.option("--backbone", default="tiny-bert", show_default=True, help="See `goalkit backbones`."),
-    click.option("--checkpoint", help="Folder or hub name of pre-trained weights."),
+    click.option("--checkpoint", type=Reads(path_type=str), help="Folder or hub name of pre-trained weights."),
     click.option("--own-vocabulary", is_flag=True, help="Build the vocabulary from the training texts."),
 )
 TRAINER_OPTIONS = (
     click.option(
         "--settings",
-        type=click.Path(path_type=Path),
+        type=Reads(),
         help="JSON file with a Trainer's settings, as `goalkit search` writes.",
     ),
     click.option("--epochs", type=click.IntRange(1), help="The most passes over the training rows.  [default: 10]"),
@@ -86,13 +165,22 @@ def read_trainer(settings: Path | None, seed: int, options: Mapping[str, Any]) -
 
 
 def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that name labelled texts and how they are split."""
-    return _with_options(function, DATA_OPTIONS)
+    """Add the options that name labelled texts and how they are split; those of columns come as one, `columns`."""
+    return _with_options(_with_columns(function), DATA_OPTIONS)
 
 
 def column_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what is where in a file of labelled texts."""
-    return _with_options(function, COLUMN_OPTIONS)
+    """Add the options that say what is where in a file of labelled texts, as one argument `columns`, and `rejects`."""
+    return _with_options(_with_columns(function), (REJECTS_OPTION,))
+
+
+def _with_columns(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def command(**options: Any) -> Any:
+        columns = ColumnOptions(**{field.name: options.pop(field.name) for field in attrs.fields(ColumnOptions)})
+        return function(columns=columns, **options)
+
+    return _with_options(command, COLUMN_OPTIONS)
 
 
 def _with_options(function: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
@@ -101,23 +189,64 @@ def _with_options(function: Callable[..., Any], options: Sequence[Callable[..., 
     return function
 
 
-def load_rows(data: Path | None, text: str, labels: tuple[str, ...], encoding: str, rejects: Path | None) -> Dataset:
+def load_rows(data: Path | None, columns: ColumnOptions, rejects: Path | None) -> Dataset:
     """Read the texts that `data_options` name, as they are."""
     from goalkit.datasets import Dataset
     from goalkit.tasks import GOAL_TASKS
 
-    names = list(labels or [task.name for task in GOAL_TASKS])
-    if data is None and (text != "text" or encoding != "auto" or not set(names) <= {task.name for task in GOAL_TASKS}):
-        raise click.UsageError(f"the shipped goals have no columns {text}, {', '.join(names)}: name your own file with --data")
-    if data is None and rejects is not None:
+    if data is not None:
+        return columns.read(data, rejects)
+    asked = columns.or_tasks(GOAL_TASKS)
+    theirs = {task.name: task.name for task in GOAL_TASKS}
+    if (
+        attrs.evolve(columns, labels={}, merge_labels=False) != ColumnOptions()
+        or not asked.task_names.items() <= theirs.items()
+    ):
+        names = ", ".join([asked.text, *asked.labels])
+        raise click.UsageError(
+            f"the shipped goals have no columns {names} to be read like this: name your own file with --data"
+        )
+    if rejects is not None:
         raise click.UsageError("the shipped goals have no bad rows: name your own file with --data, or leave out --rejects")
-    if data is None:
-        return Dataset.goals(names)
-    return Dataset.read(data, text=text, labels=names, encoding=encoding, rejects=rejects)
+    return Dataset.goals(list(asked.labels.values()))
 
 
-def load_splits(
-    data: Path | None, text: str, labels: tuple[str, ...], encoding: str, rejects: Path | None, seed: int
-) -> Splits:
+def load_splits(data: Path | None, columns: ColumnOptions, rejects: Path | None, seed: int) -> Splits:
     """Read, clean and split the texts that `data_options` name; 70/15/15."""
-    return load_rows(data, text, labels, encoding, rejects).clean().split(seed=seed)
+    return load_rows(data, columns, rejects).clean().split(seed=seed)
+
+
+def load_scored(
+    data: Path | None, columns: ColumnOptions, rejects: Path | None, *, tasks: Sequence[Task], seed: int | None
+) -> Dataset:
+    """Read and clean the texts that `data_options` name, to score a model with these tasks: the test part, or all without seed.
+
+    They are labelled for the tasks that are named, or else for those of the model that the file has. The split takes all that
+    it has in either case, for that of the training did.
+    """
+    from goalkit.cli.tables import console
+    from goalkit.errors import MissingColumnError
+
+    names = [task.name for task in tasks]
+    column_of = {task: column for column, task in columns.task_names.items()}
+    if unknown := [name for name in column_of if name not in names]:
+        raise click.UsageError(
+            f"the model has no task {', '.join(unknown)}, its tasks are {', '.join(names)}: name these, or leave out --label"
+        )
+    named = [task for task in tasks if task.name in column_of]
+    wanted = {column_of.get(task.name, task.name): task for task in (named if named and seed is None else tasks)}
+    try:
+        rows = load_rows(data, columns.of(wanted), rejects)
+    except MissingColumnError as fault:
+        found = {column: task for column, task in wanted.items() if column not in fault.columns}
+        if not found or {columns.text, *columns.labels} & set(fault.columns):
+            raise
+        rows = load_rows(data, columns.of(found), rejects)
+        if seed is not None:
+            console.print(
+                f"  note: without labels for {', '.join(fault.columns)} the texts are split otherwise than they were for "
+                "training, so the model may have learnt from some of these",
+                style="dim",
+            )
+    rows = rows.clean() if seed is None else rows.clean().split(seed=seed).test
+    return rows.with_tasks(named) if named else rows

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from goalkit.cli.options import BUNDLE
+from goalkit.cli.paths import Reads
 
 
 @click.command(
@@ -20,7 +21,7 @@ Examples:
   cat goals.txt | goalkit predict -""",
 )
 @click.argument("texts", nargs=-1, required=True)
-@click.option("--bundle", type=click.Path(path_type=Path), default=BUNDLE, show_default=True, help="The bundle to ask.")
+@click.option("--bundle", type=Reads(), default=BUNDLE, show_default=True, help="The bundle to ask.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all probabilities.")
 def command(texts: tuple[str, ...], bundle: Path, as_json: bool) -> None:
     """Ask a bundle about goals, by executing its saved files. `-` reads them from standard input, one a line."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import data_options, load_rows
+from goalkit.cli.options import ColumnOptions, data_options, load_rows
+from goalkit.cli.paths import Reads, Writes
 
 
 @click.command(
@@ -19,15 +20,11 @@ Examples:
 )
 @data_options
 @click.option("--backbone", default="tiny-bert", show_default=True, help="The texts are held to its vocabulary.")
-@click.option(
-    "--relabelled", type=click.Path(path_type=Path), help="CSV file with the same columns: the labels somebody else gave."
-)
-@click.option("--output", type=click.Path(path_type=Path), help="Also write a page (.html) or data (.json).")
+@click.option("--relabelled", type=Reads(), help="CSV file with the same columns: the labels somebody else gave.")
+@click.option("--output", type=Writes(), help="Also write a page (.html) or data (.json).")
 def command(
     data: Path | None,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
     seed: int,
     backbone: str,
@@ -45,7 +42,7 @@ def command(
 
     if output and output.suffix not in {".html", ".json"}:
         raise click.UsageError(f"{output} ends in neither .html nor .json: choose one of the two")
-    rows = load_rows(data, text, labels, encoding, rejects)
+    rows = load_rows(data, columns, rejects)
     remarks, splits = [], None
     try:
         splits = rows.clean().split(seed=seed)
@@ -55,7 +52,7 @@ def command(
         rows,
         splits=splits,
         vocabulary_of=backbone,
-        relabelled=load_rows(relabelled, text, labels, encoding, None) if relabelled else None,
+        relabelled=columns.read(relabelled, None) if relabelled else None,
         remarks=remarks,
         seed=seed,
     )

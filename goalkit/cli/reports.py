@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from goalkit.cli.tables import console, megabytes, percent, table
 from goalkit.datasets import QualityReport
 from goalkit.export.verification import VerificationReport
+from goalkit.tasks import Task
 from goalkit.training import EvaluationReport, Profile, SearchResult, TaskScore, TrainingRun
 
 
 def show_scores(title: str, scores: tuple[TaskScore, ...]) -> None:
-    """Print accuracy and macro-F1, a row a task."""
+    """Print accuracy and macro-F1 per task."""
     table(
         title,
         ["task", "accuracy", "macro-F1"],
-        [(each.task, percent(each.accuracy), percent(each.macro_f1)) for each in scores],
+        [(each.task, percent(each.accuracy), _macro_f1(each)) for each in scores],
     )
 
 
@@ -27,7 +28,7 @@ def show_epochs(run: TrainingRun) -> None:
             f"{epoch.number}{' *' if epoch.number == run.best_epoch else ''}",
             f"{epoch.loss:.3f}",
             f"{epoch.validation_loss:.3f}",
-            *(percent(each.macro_f1) for each in epoch.validation),
+            *map(_macro_f1, epoch.validation),
             f"{epoch.seconds:.1f}",
         )
         for epoch in run.epochs
@@ -54,10 +55,27 @@ def show_search(found: SearchResult) -> None:
         console.print(f"  {name} explains {share:.0%} of the differences", style="dim")
 
 
+def show_scored(scored: Sequence[Task], tasks: Sequence[Task]) -> None:
+    """Say which of a model's tasks were scored, if not all."""
+    names, others = [task.name for task in scored], [task.name for task in tasks if task not in scored]
+    if others:
+        console.print(f"  scored: {', '.join(names)}; not scored: {', '.join(others)}")
+
+
+def _macro_f1(score: TaskScore) -> str:
+    return percent(score.macro_f1) + _averaged(score.averaged_labels, score.labels)
+
+
+def _averaged(averaged: int, labels: int) -> str:
+    """Over how many labels a macro-F1 is the mean, if not over all."""
+    return f" over {averaged} of {labels} labels" if averaged < labels else ""
+
+
 def show_evaluation(report: EvaluationReport) -> None:
     """Print, a task after the other, scores with intervals, each label, the confusion matrix and confident mistakes."""
     for each in report.tasks:
-        measures = [("accuracy", each.accuracy), ("macro-F1", each.macro_f1)]
+        averaged = _averaged(each.averaged_labels, len(each.labels))
+        measures = [("accuracy", each.accuracy), (f"macro-F1{averaged}", each.macro_f1)]
         table(
             f"{each.task}: {report.rows:,} texts",
             ["", "value", "95 % interval"],

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from goalkit.cli.options import data_options, load_splits, model_options, read_trainer, trainer_options
+from goalkit.cli.options import ColumnOptions, data_options, load_splits, model_options, read_trainer, trainer_options
+from goalkit.cli.paths import Writes
 
 STUDY = Path("build", "search.journal")
 SETTINGS = Path("build", "trainer.json")
@@ -27,7 +28,11 @@ Examples:
 @trainer_options
 @click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="How many in all, whoever runs them.")
 @click.option(
-    "--study", default=str(STUDY), show_default=True, help="Journal file or database URL, perhaps of an earlier search."
+    "--study",
+    type=Writes(path_type=str),
+    default=str(STUDY),
+    show_default=True,
+    help="Journal file or database URL, perhaps of an earlier search.",
 )
 @click.option(
     "--range",
@@ -37,12 +42,10 @@ Examples:
     show_default=True,
     help="Learning rates for small models from random weights, or for pre-trained ones.",
 )
-@click.option("--output", type=click.Path(path_type=Path), default=SETTINGS, show_default=True, help="File for the settings.")
+@click.option("--output", type=Writes(), default=SETTINGS, show_default=True, help="File for the settings.")
 def command(
     data: Path | None,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
     seed: int,
     backbone: str,
@@ -66,7 +69,7 @@ def command(
     from goalkit.storage import write_file
     from goalkit.training import Search
 
-    splits = load_splits(data, text, labels, encoding, rejects, seed)
+    splits = load_splits(data, columns, rejects, seed)
     texts = splits.train.texts if own_vocabulary else None
     model = GoalModel.from_backbone(backbone, tasks=splits.train.tasks, vocabulary_from=texts, checkpoint=checkpoint, seed=seed)
     search = (Search.wide if width == "wide" else Search)(trials=trials, seed=seed)

@@ -6,8 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from goalkit.cli.options import MODEL, data_options, load_splits, model_options, read_trainer, trainer_options
+from goalkit.cli.options import MODEL, ColumnOptions, data_options, load_splits, model_options, read_trainer, trainer_options
+from goalkit.cli.paths import Writes
+
+
+def _beside_the_model(context: click.Context, parameter: click.Parameter, run: Path | None) -> Any:
+    if run is not None:
+        return run
+    output: Path = context.params["output"]
+    return parameter.type.convert(output.with_name(f"{output.name}-run"), parameter, context)
 
 
 @click.command(
@@ -18,6 +27,7 @@ Examples:
   goalkit train --resume
   goalkit train --data goals.csv --label category --label difficulty
   goalkit train --data titles.csv --text title --label topic --epochs 5 --output build/topics
+  goalkit train --data backup.csv --text Title --label "List Name=category"
   goalkit train --backbone bert-base-chinese --checkpoint ./bert-base-chinese --learning-rate 2e-5
   goalkit train --backbone bert-base-chinese --checkpoint ./bert-base-chinese --data few.csv --few-labels frozen
   torchrun --nproc-per-node 2 -m goalkit.cli train""",
@@ -30,15 +40,18 @@ Examples:
     type=click.Choice(["frozen", "contrastive"]),
     help="For 8 to 500 labelled texts and a --checkpoint: leave the encoder as it is, or tune it by contrast.",
 )
-@click.option("--output", type=click.Path(path_type=Path), default=MODEL, show_default=True, help="Folder for the model.")
-@click.option("--run", type=click.Path(path_type=Path), help="Folder for log and checkpoint.  [default: beside the model]")
+@click.option("--output", type=Writes(), default=MODEL, show_default=True, help="Folder for the model.")
+@click.option(
+    "--run",
+    type=Writes("log.jsonl", "checkpoint", "tensorboard"),
+    callback=_beside_the_model,
+    help="Folder for log and checkpoint.  [default: beside the model]",
+)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
 @click.option("--tensorboard", is_flag=True, help="Write TensorBoard's event files, too.")
 def command(
     data: Path | None,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
     seed: int,
     backbone: str,
@@ -47,7 +60,7 @@ def command(
     settings: Path | None,
     few_labels: str | None,
     output: Path,
-    run: Path | None,
+    run: Path,
     resume: bool,
     tensorboard: bool,
     **options: Any,
@@ -59,18 +72,23 @@ def command(
     from goalkit.storage import MODEL as MODEL_FOLDER
     from goalkit.storage import check_replaceable
     from goalkit.training import FewLabelsTrainer, evaluate
+    from goalkit.training.locking import only_training
     from goalkit.training.processes import Processes
 
-    first = Processes.current().first
-    if first:
-        check_replaceable(output, MODEL_FOLDER)
-    unused = [name for name, value in {"settings": settings, "run": run, **options}.items() if value is not None]
-    unused += [name for name, value in {"resume": resume, "tensorboard": tensorboard}.items() if value]
+    context, processes = click.get_current_context(), Processes.current()
+    unused = [
+        name
+        for name in ("settings", "run", *options, "resume", "tensorboard")
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    ]
     if few_labels and unused:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
         raise click.UsageError(f"--few-labels has no epochs, no checkpoints and no log: leave out {named}")
+    context.with_resource(only_training(output, processes, beside=True))
+    if processes.first:
+        check_replaceable(output, MODEL_FOLDER)
     trainer = read_trainer(settings, seed, options)
-    splits = load_splits(data, text, labels, encoding, rejects, seed)
+    splits = load_splits(data, columns, rejects, seed)
     texts = splits.train.texts if own_vocabulary else None
     tasks = splits.train.tasks
     model = GoalModel.from_backbone(backbone, tasks=tasks, vocabulary_from=texts, checkpoint=checkpoint, seed=seed)
@@ -80,11 +98,10 @@ def command(
         show_scores(f"{len(splits.test)} test texts", evaluate(few.model, splits.test))
         console.print(f"model: {output}\nnext:  goalkit export {output}")
         return
-    folder = run or output.with_name(f"{output.name}-run")
-    finished = trainer.fit(model, splits, folder=folder, resume=resume, tensorboard=tensorboard)
-    if not first:
+    finished = trainer.fit(model, splits, folder=run, resume=resume, tensorboard=tensorboard)
+    if not processes.first:
         return
     finished.save(output)
     show_epochs(finished)
     show_scores(f"{len(splits.test)} test texts, epoch {finished.best_epoch}", evaluate(finished.model, splits.test))
-    console.print(f"model: {output}\nlog:   {folder / 'log.jsonl'}\nnext:  goalkit export {output}")
+    console.print(f"model: {output}\nlog:   {run / 'log.jsonl'}\nnext:  goalkit export {output}")

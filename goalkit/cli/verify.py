@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import BUNDLE, data_options, load_splits
+from goalkit.cli.options import BUNDLE, ColumnOptions, data_options, load_scored
+from goalkit.cli.paths import Reads
 
 
 @click.command(
@@ -17,16 +18,14 @@ Examples:
   goalkit verify build/GoalAnalyzer --reference build/model
   goalkit verify build/topics --data titles.csv --text title --label topic""",
 )
-@click.argument("bundle", type=click.Path(path_type=Path), default=BUNDLE)
+@click.argument("bundle", type=Reads(), default=BUNDLE)
 @data_options
-@click.option("--model", type=click.Path(path_type=Path), help="The model that was exported: parity is measured against it.")
-@click.option("--reference", type=click.Path(path_type=Path), help="The uncompressed model: fidelity is measured against it.")
+@click.option("--model", type=Reads(), help="The model that was exported: parity is measured against it.")
+@click.option("--reference", type=Reads(), help="The uncompressed model: fidelity is measured against it.")
 def command(
     bundle: Path,
     data: Path | None,
-    text: str,
-    labels: tuple[str, ...],
-    encoding: str,
+    columns: ColumnOptions,
     rejects: Path | None,
     seed: int,
     model: Path | None,
@@ -36,13 +35,13 @@ def command(
 
     The exit code is 3 if a gate fails.
     """
-    from goalkit.cli.reports import show_verification
+    from goalkit.cli.reports import show_scored, show_verification
     from goalkit.export import Bundle
     from goalkit.model import GoalModel
 
     opened = Bundle.open(bundle, source=GoalModel.load(model) if model else None)
-    names = labels or tuple(task.name for task in opened.tasks)
-    test = load_splits(data, text, names, encoding, rejects, seed).test
+    test = load_scored(data, columns, rejects, tasks=opened.tasks, seed=seed)
     report = opened.verify(test.texts, test.labels, reference=GoalModel.load(reference) if reference else None)
     show_verification(report)
+    show_scored(test.tasks, opened.tasks)
     raise SystemExit(0 if report.passed else 3)

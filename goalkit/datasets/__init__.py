@@ -4,6 +4,7 @@ from goalkit.datasets.cleaning import Cleaner, Cleaning
 from goalkit.datasets.dataset import Dataset
 from goalkit.datasets.duplicates import duplicate_groups, near_duplicates
 from goalkit.datasets.quality import QualityLimits, QualityReport, quality_report
+from goalkit.datasets.rewriting import clean_file
 from goalkit.datasets.skeleton import skeleton
 from goalkit.datasets.splits import Splits
 
@@ -14,6 +15,7 @@ __all__ = [
     "QualityLimits",
     "QualityReport",
     "Splits",
+    "clean_file",
     "duplicate_groups",
     "near_duplicates",
     "quality_report",

@@ -16,9 +16,21 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from goalkit.datasets.reading import AUTO, Source, csv_source, gather, hub_source, read_feedback, source_of
+from goalkit.datasets.reading import (
+    AUTO,
+    Columns,
+    Labels,
+    Renaming,
+    Source,
+    csv_source,
+    gather,
+    hub_source,
+    read_feedback,
+    source_of,
+)
+from goalkit.datasets.spelling import spelled
 from goalkit.errors import DatasetError
-from goalkit.tasks import GOAL_TASKS, Task, task_named
+from goalkit.tasks import GOAL_TASKS, Task
 
 if TYPE_CHECKING:
     from goalkit.datasets.splits import Splits
@@ -39,13 +51,7 @@ def _check_rows(dataset: Dataset, attribute: attrs.Attribute[pa.Table], table: p
     if not len(table):
         raise DatasetError("there are no rows: give at least a text with its labels")
     for task in dataset.tasks:
-        row = pc.index(pc.is_in(table[task.name], pa.array(task.labels)), False).as_py()
-        if row >= 0:
-            text, label = table[TEXT][row].as_py(), table[task.name][row].as_py()
-            raise DatasetError(
-                f"row {row + 1} ({text[:20]!r}) has the {task.name} {label!r}, which is not one of "
-                f"{', '.join(task.labels)}: correct the label or add it to the task"
-            )
+        _label_ids(table, task)
 
 
 @attrs.frozen(eq=False)
@@ -70,16 +76,21 @@ class Dataset:
         labels: Mapping[str, Sequence[str] | pa.ChunkedArray],
         *,
         tasks: Sequence[Task] = (),
+        merge_labels: bool = False,
         provenance: str = ORIGINAL,
         parents: Sequence[str] | None = None,
     ) -> Dataset:
         """Build from plain sequences, or columns of Arrow.
+
+        Labels that differ only by surrounding space, invisible characters or Unicode form are one; docs/data.md has more.
 
         Args:
             texts: N strings.
             labels: for each task its N labels.
             tasks: the tasks in full, to hold the labels to them; for a name not among them the labels are gathered
                 from the rows, in the order of goalkit's own task of that name if they all belong to it, else sorted.
+            merge_labels: make one of labels that differ only by case, width or spaces, which otherwise are logged: the
+                commonest of them, or the one that the task has.
             provenance: how the rows came about: `original`, `feedback`, or the name of an augmentation.
             parents: the N texts that they were derived from, if they were.
         """
@@ -95,8 +106,12 @@ class Dataset:
             PROVENANCE: [provenance] * len(texts),
             PARENT: [""] * len(texts) if parents is None else parents,
         }
-        table = pa.table({name: _strings(column) for name, column in columns.items()})
+        table = pa.table({name: _strings(name, column) for name, column in columns.items()})
         given = {task.name: task for task in tasks}
+        for name in labels:
+            allowed = given[name].labels if name in given else None
+            column = spelled(name, table[name], allowed, merge=merge_labels)
+            table = table.set_column(table.schema.get_field_index(name), name, column)
         return cls(tuple(given.get(name) or _gather_task(name, table[name]) for name in labels), table)
 
     @classmethod
@@ -105,45 +120,51 @@ class Dataset:
         source: object,
         *,
         text: str = TEXT,
-        labels: Sequence[str | Task] = GOAL_TASKS,
+        labels: Labels = GOAL_TASKS,
+        rename: Renaming | None = None,
+        merge_labels: bool = False,
         encoding: str = AUTO,
+        sheet: str | None = None,
         rejects: str | Path | None = None,
     ) -> Dataset:
-        """Read labelled texts from a file or from another library's table; docs/data.md has more.
+        """Read labelled texts from a file or from another library's table; docs/data.md and docs/exports.md have more.
 
         Args:
-            source: path of a CSV, TSV, JSON lines (.jsonl, .ndjson) or Parquet file, a pandas `DataFrame`, or a `Dataset` of
-                Hugging Face datasets.
+            source: path of a file of delimited text (.csv, .tsv, .txt), JSON lines (.jsonl, .ndjson), Parquet or Excel
+                (.xlsx, .xlsm; needs the extra `xlsx`), a pandas `DataFrame`, or a `Dataset` of Hugging Face datasets.
             text: the column of texts.
-            labels: the label columns: a name takes whatever labels the column holds, a `Task` allows only its own.
+            labels: the label columns, or for each label column its task, such as `{"List Name": "category"}`. The name of a
+                task takes whatever labels the column holds, a `Task` allows only its own.
+            rename: for a task, what to call the values in its column, such as `{"completion": {0: "未开始", 2: "已完成"}}`.
+                Numbers match however they are written, and true is 1. A value that has no name is an error.
+            merge_labels: make one of labels that differ only by case, width or spaces, as for `from_columns`.
             encoding: of a text file; `auto` tells UTF-8, UTF-16 with a byte-order mark, GB18030 and Big5 apart.
+            sheet: of an Excel workbook; the first one if not given.
             rejects: a file to set bad rows aside in, JSON lines of their line or row number, reason and content. Without it
                 a bad row is an error.
 
         Raises:
             DatasetError: the source cannot be read, has bad rows and `rejects` is None, or has no good ones.
             StorageError: `rejects` cannot be written, or holds something else than bad rows.
-            ConfigurationError: a column holds a single label.
+            ConfigurationError: a column holds a single label, or the name of a task cannot be one.
         """
-        return cls._gathered(source_of(source, encoding), text, labels, rejects)
+        return cls._gathered(source_of(source, encoding, sheet), Columns.of(text, labels, rename), merge_labels, rejects)
 
     @classmethod
-    def from_csv(
-        cls, path: str | Path, *, text: str = TEXT, labels: Sequence[str | Task] = GOAL_TASKS, encoding: str = AUTO
-    ) -> Dataset:
-        """Read a CSV file with a header line, whatever its suffix.
+    def from_csv(cls, path: str | Path, *, text: str = TEXT, labels: Labels = GOAL_TASKS, encoding: str = AUTO) -> Dataset:
+        """Read a CSV file with a header line, whatever its suffix; `read` has more options.
 
         Args:
             path: the file.
             text: the column of texts.
-            labels: the label columns: a name takes whatever labels the column holds, a `Task` allows only its own.
+            labels: the label columns, as for `read`.
             encoding: of the file; see `read`.
 
         Raises:
             DatasetError: the file cannot be read as told, or has bad rows.
-            ConfigurationError: a column holds a single label.
+            ConfigurationError: a column holds a single label, or the name of a task cannot be one.
         """
-        return cls._gathered(csv_source(Path(path), encoding), text, labels, None)
+        return cls._gathered(csv_source(Path(path), encoding), Columns.of(text, labels, None), False, None)
 
     @classmethod
     def from_hub(
@@ -153,7 +174,9 @@ class Dataset:
         split: str,
         subset: str | None = None,
         text: str = TEXT,
-        labels: Sequence[str | Task] = GOAL_TASKS,
+        labels: Labels = GOAL_TASKS,
+        rename: Renaming | None = None,
+        merge_labels: bool = False,
         rejects: str | Path | None = None,
     ) -> Dataset:
         """Read what `datasets.load_dataset` loads; needs the extra `data`.
@@ -164,14 +187,17 @@ class Dataset:
             subset: of a dataset that has several.
             text: the column of texts.
             labels: the label columns, as for `read`; class numbers are read as their names.
+            rename: for a task, what to call its values, as for `read`.
+            merge_labels: make one of labels that differ only by case, width or spaces, as for `from_columns`.
             rejects: a file for bad rows, as for `read`.
 
         Raises:
             DatasetError: it cannot be loaded, has bad rows and `rejects` is None, or has no good ones.
             StorageError: `rejects` cannot be written, or holds something else than bad rows.
-            ConfigurationError: a column holds a single label.
+            ConfigurationError: a column holds a single label, or the name of a task cannot be one.
         """
-        return cls._gathered(hub_source(name, split=split, subset=subset), text, labels, rejects)
+        source = hub_source(name, split=split, subset=subset)
+        return cls._gathered(source, Columns.of(text, labels, rename), merge_labels, rejects)
 
     @classmethod
     def from_feedback(
@@ -196,14 +222,10 @@ class Dataset:
         return cls.from_columns(texts, labels, tasks=tasks, provenance=FEEDBACK)
 
     @classmethod
-    def _gathered(cls, source: Source, text: str, labels: Sequence[str | Task], rejects: str | Path | None) -> Dataset:
-        names = [entry if isinstance(entry, str) else entry.name for entry in labels]
-        if len({text, *names}) <= len(names):
-            raise DatasetError(f"the text column is {text}, the label columns are {', '.join(names)}: name each column once")
-        _check_names(names)
-        columns = gather(source, text, labels, rejects=rejects)
-        tasks = [entry for entry in labels if isinstance(entry, Task)]
-        return cls.from_columns(columns[text], {name: columns[name] for name in names}, tasks=tasks)
+    def _gathered(cls, source: Source, asked: Columns, merge_labels: bool, rejects: str | Path | None) -> Dataset:
+        _check_names(asked.task_names)
+        rows = gather(source, asked, merge_labels=merge_labels, rejects=rejects)
+        return cls.from_columns(rows.texts, rows.labels, tasks=asked.tasks, merge_labels=merge_labels)
 
     @classmethod
     def goals(cls, labels: Sequence[str | Task] = GOAL_TASKS) -> Dataset:
@@ -229,17 +251,40 @@ class Dataset:
         """For each task its N labels."""
         return {task.name: self.table[task.name].to_pylist() for task in self.tasks}
 
-    def label_ids(self, name: str) -> npt.NDArray[np.int64]:
-        """The N labels of one task as positions among its outputs, int64 [N]."""
-        task = task_named(self.tasks, name)
-        ids: npt.NDArray[np.int64] = pc.index_in(self.table[name], pa.array(task.labels)).to_numpy().astype(np.int64)
-        return ids
+    def label_ids(self, task: Task) -> npt.NDArray[np.int64]:
+        """The N labels of the task of this name as positions among the labels of `task`, int64 [N].
+
+        Args:
+            task: the one whose order of labels counts: that of a model, if the positions meet the model's outputs.
+
+        Raises:
+            DatasetError: the rows have no such task, or have a label that is not one of `task`.
+        """
+        self._check_labelled([task])
+        return _label_ids(self.table, task)
+
+    def with_tasks(self, tasks: Sequence[Task]) -> Dataset:
+        """The same rows, labelled for `tasks` alone: matched by name, with the labels and the order that these have.
+
+        Raises:
+            DatasetError: the rows lack one of the tasks, or have a label that is not one of its task.
+        """
+        self._check_labelled(tasks)
+        return Dataset(tuple(tasks), self.table.select([TEXT, *(task.name for task in tasks), PROVENANCE, PARENT]))
+
+    def _check_labelled(self, tasks: Sequence[Task]) -> None:
+        names = [task.name for task in self.tasks]
+        if missing := [task.name for task in tasks if task.name not in names]:
+            raise DatasetError(
+                f"the rows are labelled for {', '.join(names)}, not for {', '.join(missing)}: add a column of labels for each, "
+                "or choose tasks that the rows are labelled for"
+            )
 
     def combination_ids(self) -> npt.NDArray[np.int64]:
         """The labels of all tasks at once as a number, int64 [N]: the same for two rows if all their labels are."""
         ids = np.zeros(len(self), np.int64)
         for task in self.tasks:
-            ids = ids * len(task.labels) + self.label_ids(task.name)
+            ids = ids * len(task.labels) + self.label_ids(task)
         return ids
 
     def label_counts(self) -> dict[str, dict[str, int]]:
@@ -252,13 +297,13 @@ class Dataset:
         return Dataset(self.tasks, self.table.take(pa.array(rows, pa.int64())))
 
     def extend(self, other: Dataset) -> Dataset:
-        """These rows, and after them those of a dataset with the same tasks. Raises DatasetError if it has others."""
-        if other.tasks != self.tasks:
-            raise DatasetError(
-                f"the rows to add are labelled for {', '.join(task.name for task in other.tasks)} with their own labels, these "
-                f"for {', '.join(task.name for task in self.tasks)}: give both the same tasks"
-            )
-        return Dataset(self.tasks, pa.concat_tables([self.table, other.table.select(self.table.column_names)]))
+        """These rows, and after them those of another dataset, labelled for the same tasks.
+
+        Raises:
+            DatasetError: the other rows lack a task of these, or have a label that is not one of its task.
+        """
+        added = other.with_tasks(self.tasks).table
+        return Dataset(self.tasks, pa.concat_tables([self.table, added.select(self.table.column_names)]))
 
     def clean(self) -> Dataset:
         """The rows as the default `Cleaner` leaves them; what it changed and dropped is logged, with numbers.
@@ -283,13 +328,34 @@ class Dataset:
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
+def _label_ids(table: pa.Table, task: Task) -> npt.NDArray[np.int64]:
+    ids = pc.index_in(table[task.name], pa.array(task.labels))
+    row = pc.index(ids.is_null(), True).as_py()
+    if row >= 0:
+        text, label = table[TEXT][row].as_py(), table[task.name][row].as_py()
+        raise DatasetError(
+            f"row {row + 1} ({text[:20]!r}) has the {task.name} {label!r}, which is not one of "
+            f"{', '.join(task.labels)}: correct the label or add it to the task"
+        )
+    positions: npt.NDArray[np.int64] = ids.to_numpy().astype(np.int64)
+    return positions
+
+
 def _check_names(labels: Collection[str]) -> None:
     if not labels or set(labels) & set(RESERVED):
         raise DatasetError(f"the label columns are {list(labels)}: give at least one, and none called {', '.join(RESERVED)}")
 
 
-def _strings(column: Sequence[str] | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    return column if isinstance(column, pa.ChunkedArray) else pa.array(column, pa.string())
+def _strings(name: str, column: Sequence[str] | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    try:
+        strings = column if isinstance(column, pa.ChunkedArray) else pa.array(column, pa.string())
+    except (pa.ArrowException, TypeError) as fault:
+        reason = " ".join(str(fault).split())[:200]
+        raise DatasetError(f"the column {name} does not hold strings only ({reason}): give each row a string") from fault
+    if strings.null_count:
+        row = pc.index(strings.is_null(), True).as_py() + 1
+        raise DatasetError(f"the column {name} has nothing in row {row}: give each row a string")
+    return strings
 
 
 def _gather_task(name: str, column: pa.ChunkedArray) -> Task:

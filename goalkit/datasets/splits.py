@@ -20,11 +20,25 @@ SIDES = ("train", "validation", "test")
 
 @attrs.frozen
 class Splits:
-    """Three disjoint parts of one dataset: to learn from, to choose by, and to report on once."""
+    """Three disjoint parts of one dataset: to learn from, to choose by, and to report on once.
+
+    All are labelled for the tasks of `train`. The other parts are brought to them by name (`Dataset.with_tasks`), so it does
+    not matter whether every label occurs in them, nor in which order their own tasks have them.
+
+    Raises:
+        DatasetError: a part lacks a task of `train`, or has a label that the task there does not have.
+    """
 
     train: Dataset
     validation: Dataset
     test: Dataset
+
+    def __attrs_post_init__(self) -> None:
+        for side in ("validation", "test"):
+            try:
+                object.__setattr__(self, side, getattr(self, side).with_tasks(self.train.tasks))
+            except DatasetError as fault:
+                raise DatasetError(f"the {side} part does not fit the training part: {fault}") from fault
 
 
 def split(dataset: Dataset, *, train: float, validation: float, test: float, seed: int) -> Splits:
@@ -80,7 +94,7 @@ def _strata(dataset: Dataset) -> tuple[list[int], npt.NDArray[np.int64]]:
     found, first, combinations = np.unique(dataset.combination_ids(), return_index=True, return_inverse=True)
     columns = [np.arange(len(found))]
     for task in dataset.tasks:
-        columns.append(int(columns[-1].max()) + 1 + np.unique(dataset.label_ids(task.name)[first], return_inverse=True)[1])
+        columns.append(int(columns[-1].max()) + 1 + np.unique(dataset.label_ids(task)[first], return_inverse=True)[1])
     columns.append(np.full(len(found), int(columns[-1].max()) + 1))
     return combinations.tolist(), np.stack(columns, axis=1)
 

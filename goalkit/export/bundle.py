@@ -100,8 +100,8 @@ class Bundle:
 
     @cached_property
     def tokenizer(self) -> WordPieceTokenizer:
-        """The tokenizer, made from the bundle's own `vocab.txt`."""
-        return WordPieceTokenizer.from_file(self.path / VOCABULARY, lowercase=self.manifest.lowercase)
+        """The tokenizer, made from the bundle's own `vocab.txt` and manifest."""
+        return WordPieceTokenizer.from_file(self.path / VOCABULARY, self.manifest.tokenizer)
 
     @cached_property
     def hints(self) -> Hints:
@@ -157,7 +157,8 @@ class Bundle:
             gates: what must be reached.
 
         Raises:
-            BundleError: there are no texts, labels do not fit them, or the reference has other labels.
+            BundleError: there are no texts, their number is not that of the labels, or the reference has other labels.
+            ConfigurationError: the bundle does not have a task or a label that the texts have.
             RuntimeModelError: a saved file cannot be executed.
         """
         gates = gates or Gates()
@@ -233,7 +234,7 @@ class Bundle:
             task = task_named(self.tasks, name)
             if len(column) != len(texts):
                 raise BundleError(f"there are {len(texts)} texts and {len(column)} labels for {name}: give one label a text")
-            ids[name] = np.array([task.index(label) for label in column], dtype=np.int64)
+            ids[name] = np.array(task.label_ids(column), dtype=np.int64)
         return ids
 
     def record(self, report: VerificationReport) -> Bundle:

@@ -15,12 +15,14 @@ import numpy as np
 from goalkit.classifier import Classifier
 from goalkit.configuration import json_bytes, to_dict
 from goalkit.errors import ExportError
+from goalkit.export.agreement import check_package
 from goalkit.export.checks import check_program, measured_ranges
 from goalkit.export.coreml import coremltools, frugal_lookup, quiet
 from goalkit.export.graph import trace
 from goalkit.export.package import write_package
 from goalkit.export.runtime.program import PACKAGE_DATA
 from goalkit.export.runtime.ranges import LARGEST_HALF
+from goalkit.outputs import REGRESSION
 from goalkit.tokenization import TokenBatch
 
 SPEC_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9}
@@ -57,11 +59,12 @@ def convert(model: Classifier, path: Path, shape: Shape) -> None:
     """Convert `model`, and write it as the package `path`.
 
     Raises:
-        ExportError: the converter fails, writes another specification version, or the program fails a check.
+        ExportError: the model cannot be traced, the converter fails or writes another specification version, or the program
+            fails a check or does not do what the model does.
     """
     ct = coremltools()
-    traced = trace(model, shape.length, derive_mask=shape.derive_mask)
-    outputs = ["embedding", *(f"{task.name}_probabilities" for task in model.tasks)]
+    traced, agreement = trace(model, shape.length, half=shape.half, derive_mask=shape.derive_mask)
+    outputs = ["embedding", *(output.feature for output in model.outputs)]
     with tempfile.TemporaryDirectory() as folder:
         try:
             with quiet(), frugal_lookup():
@@ -88,6 +91,7 @@ def convert(model: Classifier, path: Path, shape: Shape) -> None:
         check_program(spec, weights.parent.parent, model)
         _describe(spec, model)
         write_package(path, spec, weights)
+    check_package(path, agreement, half=shape.half)
 
 
 def large_results(model: Classifier, shape: Shape, calibration: TokenBatch) -> frozenset[str]:
@@ -137,15 +141,17 @@ def _explain(version: str, fault: Exception) -> str:
 
 
 def _describe(spec: Any, model: Classifier) -> None:
-    """Texts for Xcode, and the tasks for an app, inside the file; nothing that differs from one run to the next."""
+    """Texts for Xcode, and the outputs for an app, inside the file; nothing that differs from one run to the next."""
     description = spec.description
-    tasks = ", ".join(task.name for task in model.tasks)
-    description.metadata.shortDescription = f"Classifies texts: {tasks}" if tasks else "Embeds texts"
+    names = ", ".join(output.name for output in model.outputs)
+    regression = any(output.problem_type == REGRESSION for output in model.outputs)
+    does = "Estimates" if regression else "Classifies texts:"
+    description.metadata.shortDescription = f"{does} {names}" if names else "Embeds texts"
     metadata = description.metadata.userDefined
     metadata.clear()
-    metadata["goalkit.tasks"] = json_bytes([to_dict(task) for task in model.tasks]).decode()
+    metadata["goalkit.tasks"] = json_bytes([to_dict(output) for output in model.outputs]).decode()
     shorts = {"input_ids": "Token ids, padded", "attention_mask": "1 on tokens, 0 on padding"}
     shorts["embedding"] = "What enters the heads; feed it to an updatable head"
-    shorts |= {f"{task.name}_probabilities": "Probabilities of " + " ".join(task.labels) for task in model.tasks}
+    shorts |= {output.feature: output.description for output in model.outputs}
     for feature in [*description.input, *description.output]:
         feature.shortDescription = shorts[feature.name]

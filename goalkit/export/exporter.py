@@ -198,7 +198,7 @@ class CoreMLExporter:
             sequence_length=self.sequence_length,
             shorter_lengths=self.shorter_lengths,
             embedding_size=model.encoder.hidden_size,
-            lowercase=model.tokenizer.lowercase,
+            tokenizer=model.tokenizer.settings,
             deployment_target=self.deployment_target,
             precision=self.precision,
             heads={head.task: head.file_name for head in heads},

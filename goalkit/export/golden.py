@@ -12,51 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goalkit.model import GoalModel
-from goalkit.tokenization import WordPieceTokenizer
-
-EDGE_CASES = (
-    "",
-    " ",
-    "５公里，１０组！",
-    "ＡＢＣｄｅｆ",
-    "跑步\u3000五公里",
-    "tab\tand\nnewline",
-    "零\u200b宽\ufeff字符",
-    "控制\x00\x07字符",
-    "café résumé naïve",
-    "ÀÉÎÕÜ ß ø",
-    "👨‍👩‍👧‍👦 一家出游",
-    "✅✅✅",
-    "打卡💪🏻",
-    "🇨🇳",
-    "𠮷野家",
-    "㐀㐁",
-    "學習繁體字",
-    "かな カナ 한글",
-    "don't stop-believing",
-    "e-mail: someone@example.com",
-    "https://example.com/a?b=c#d",
-    "3.14159,2.71828",
-    "12:30-13:45",
-    "第101次",
-    "2026年11月23日",
-    "$100 ¥200 €300",
-    "100%",
-    "a" * 101,
-    "超长" * 200,
-    "……——「」『』",
-    "(括号)[方括号]{花括号}",
-    "C++ & C#",
-    "user_name@@##",
-    "##piece",
-    "[UNK] [CLS] [SEP] [PAD] [MASK]",
-    "①②③ Ⅳ ㎏ ㎞",
-    "½ ² ₃",
-    "مرحبا שלום",
-    "สวัสดี नमस्ते",
-    "e\u0301 与 é",
-)
-"""Where tokenizers disagree: white space, control characters, full width, accents, emoji, rare ideographs, long words."""
+from goalkit.tokenization import WordPieceTokenizer, probe_texts
 
 GOALS = 500
 
@@ -74,7 +30,7 @@ def golden_texts() -> list[str]:
 
 def tokenizer_golden(tokenizer: WordPieceTokenizer, length: int) -> list[dict[str, Any]]:
     """Texts with their token ids, unpadded and cut to `length`: `tokenizer_golden.json`."""
-    texts = [*EDGE_CASES, *golden_texts()]
+    texts = [*probe_texts(tokenizer.settings), *golden_texts()]
     batch = tokenizer.encode(texts, length)
     return [
         {"text": text, "ids": ids[: int(mask.sum())].tolist()}

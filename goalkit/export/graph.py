@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
+from goalkit.backbones.probes import SAME
 from goalkit.classifier import Classifier
-from goalkit.errors import ExportError
+from goalkit.errors import ExportError, GoalkitError
+from goalkit.export.agreement import ADVICE, Agreement
+from goalkit.export.tracing import PlainGraph, quiet_tracing
 from goalkit.weights import compressed_weights, restore_float
 
 SMALLEST_EPSILON = 1e-7
@@ -19,7 +17,7 @@ SMALLEST_EPSILON = 1e-7
 
 
 class ExportGraph(nn.Module):
-    """Token ids and mask, int32 [1, S], to the embedding [H] and the probabilities [labels] of each task.
+    """Token ids and mask, int32 [1, S], to the embedding [H] and the activated numbers [labels] of each output.
 
     Without a mask, whatever is not the padding id counts as a token.
     """
@@ -34,29 +32,55 @@ class ExportGraph(nn.Module):
         if attention_mask is None:
             attention_mask = (input_ids != self.model.padding_id).to(torch.int32)
         embedding = self.model.embedding(input_ids, attention_mask, self.length)
-        probabilities = [torch.softmax(head(embedding), -1)[0] for head in self.model.heads.values()]
-        return (embedding[0], *probabilities)
+        return (embedding[0], *(numbers[0] for numbers in self.model.activated(embedding).values()))
 
 
-def trace(model: Classifier, length: int, *, derive_mask: bool = False) -> torch.jit.ScriptModule:
+def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = False) -> tuple[torch.jit.ScriptModule, Agreement]:
     """A copy of `model`, traced for texts of `length` tokens, with its compressed weights marked for coremltools.
 
+    The trace has been compared with the model's own forward.
+
+    Args:
+        model: stays as it is.
+        length: S.
+        half: whether it is to compute in half precision, which constants and epsilons must fit.
+        derive_mask: whether it is to take token ids alone.
+
+    Returns:
+        The trace, and what it was compared on, for what is made of it.
+
     Raises:
-        ExportError: a weight is not a finite number.
+        ExportError: a weight is not a finite number, the model cannot be traced, or the trace gives other numbers.
     """
-    graph = ExportGraph(_drawable(model), length).eval()
+    graph = ExportGraph(_with_marks(model), length).eval()
     for name, tensor in graph.model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ExportError(f"{name} holds NaN or infinity: train again from a sound model; nothing was exported")
-    ids, mask = torch.zeros(1, length, dtype=torch.int32), torch.ones(1, length, dtype=torch.int32)
-    example = (ids,) if derive_mask else (ids, mask)
-    with quiet_tracing(), torch.no_grad():
-        traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
+    if half:
+        _raise_epsilons(graph.model)
+    try:
+        agreement = Agreement.of(graph.model, length, derive_mask=derive_mask)
+        with quiet_tracing(), torch.no_grad(), PlainGraph(half=half):
+            traced = torch.jit.trace(graph, tuple(agreement.example().values()), check_trace=False)  # type: ignore[no-untyped-call]
+    except GoalkitError:
+        raise
+    except Exception as fault:  # models raise whatever they stumble over
+        reason = " ".join(str(fault).split())
+        raise ExportError(
+            f"torch.jit.trace cannot follow this model ({type(fault).__name__}: {reason[:300]}): {ADVICE}"
+        ) from fault
     assert isinstance(traced, torch.jit.ScriptModule)
-    return traced
+    names = ["embedding", *(output.feature for output in model.outputs)]
+
+    @torch.no_grad()
+    def run(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return dict(zip(names, traced(*inputs.values()), strict=True))
+
+    agreement.check(run, what="the traced graph", tolerance=SAME, advice=ADVICE)
+    return traced, agreement
 
 
-def _drawable(model: Classifier) -> Classifier:
+def _with_marks(model: Classifier) -> Classifier:
     """A copy with float weights everywhere; beside a compressed one lie buffers that name its integers and scales."""
     copy = model.copy().requires_grad_(False)
     for _, module, storage in list(compressed_weights(copy)):
@@ -64,24 +88,10 @@ def _drawable(model: Classifier) -> Classifier:
         for key, value in storage.coreml_metadata().items():
             module.register_buffer(f"_COREML_/weight/{key}", value)
     copy.register_buffer("_COREML_/metadata_version", torch.tensor(1))
-    for module in copy.modules():
-        if isinstance(module, nn.LayerNorm):
-            module.eps = max(module.eps, SMALLEST_EPSILON)
     return copy
 
 
-@contextlib.contextmanager
-def quiet_tracing() -> Iterator[None]:
-    """Tracing looks at every attribute of every module, and so meets some that transformers warns about."""
-    logger = logging.getLogger("transformers.modeling_utils")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # attention implementations are chosen by comparing shapes, which are constants here
-            warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
-            warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace\w*` is deprecated", category=DeprecationWarning)
-            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
-            yield
-    finally:
-        logger.setLevel(level)
+def _raise_epsilons(model: Classifier) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = max(module.eps, SMALLEST_EPSILON)

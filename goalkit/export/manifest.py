@@ -12,8 +12,9 @@ from goalkit.configuration import from_dict, json_bytes, read_json, to_dict, wri
 from goalkit.errors import BundleError
 from goalkit.storage import file_digest, files_in
 from goalkit.tasks import Task
+from goalkit.tokenization import TokenizerSettings
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "manifest.json"
 
 
@@ -43,15 +44,16 @@ class Origin:
 class Manifest:
     """`manifest.json`.
 
-    `heads` names the file of each task's updatable head, and `spare_slots`, for each task, what each spare slot of it stands
-    for: the empty string until somebody says. `digest` is the SHA-256 of the manifest itself, taken with that field empty.
+    `tokenizer` is all that decides token ids besides `vocab.txt`. `heads` names the file of each task's updatable head, and
+    `spare_slots`, for each task, what each spare slot of it stands for: the empty string until somebody says. `digest` is the
+    SHA-256 of the manifest itself, taken with that field empty.
     """
 
     tasks: tuple[Task, ...]
     sequence_length: int
     shorter_lengths: tuple[int, ...] = ()
     embedding_size: int
-    lowercase: bool
+    tokenizer: TokenizerSettings
     deployment_target: str
     precision: str
     heads: dict[str, str]

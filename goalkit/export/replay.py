@@ -58,8 +58,7 @@ class Replay:
                 raise ConfigurationError(
                     f"replay has {len(self.texts)} texts and {len(column)} labels for {name}: give one a text"
                 )
-            for label in column:
-                task.index(label)
+            task.label_ids(column)
 
     def to_dict(self) -> dict[str, Any]:
         """As `replay.json` holds it."""

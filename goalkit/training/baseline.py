@@ -18,6 +18,6 @@ def ngram_baseline(splits: Splits) -> tuple[TaskScore, ...]:
     train, test = vectorizer.fit_transform(splits.train.texts), vectorizer.transform(splits.test.texts)
     scores = []
     for task in splits.train.tasks:
-        machine = LinearSVC(random_state=0).fit(train, splits.train.label_ids(task.name))
-        scores.append(score_labels(task, splits.test.label_ids(task.name), machine.predict(test)))
+        machine = LinearSVC(random_state=0).fit(train, splits.train.label_ids(task))
+        scores.append(score_labels(task, splits.test.label_ids(task), machine.predict(test)))
     return tuple(scores)

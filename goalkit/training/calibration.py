@@ -29,17 +29,21 @@ def calibrate(model: GoalModel, rows: Dataset) -> Calibration:
 
     Args:
         model: stays as it is.
-        rows: neither trained on nor reported on: those of validation.
+        rows: neither trained on nor reported on: those of validation. Matched with the model's tasks and labels by name.
+
+    Raises:
+        DatasetError: the rows lack one of the model's tasks, or have a label that the model does not know.
     """
+    rows = rows.with_tasks(model.tasks)
     calibrated = model.copy()
     embeddings = torch.from_numpy(model.embed(rows.texts))
     temperatures = {}
-    for name, head in calibrated.heads.items():
+    for task, head in zip(model.tasks, calibrated.heads.values(), strict=True):
         with torch.no_grad():
             logits = head(embeddings).double().numpy()
-            temperatures[name] = fit_temperature(logits, rows.label_ids(name))
-            head.weight.div_(temperatures[name])
-            head.bias.div_(temperatures[name])
+            temperatures[task.name] = fit_temperature(logits, rows.label_ids(task))
+            head.weight.div_(temperatures[task.name])
+            head.bias.div_(temperatures[task.name])
     return Calibration(calibrated, temperatures)
 
 

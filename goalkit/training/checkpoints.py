@@ -19,7 +19,7 @@ from goalkit.training.run import Epoch
 from goalkit.training.state import TrainingState
 
 CHECKPOINT = Kind("training checkpoint", "state.json", "checkpoint")
-SCHEMA = 1
+SCHEMA = 2
 TENSORS = "tensors.safetensors"
 
 

@@ -31,7 +31,7 @@ class EncodedRows:
         """Tokenise rows, cutting them to `longest` tokens."""
         ids, lengths = tokenizer.encode_flat(rows.texts, longest)
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        labels = {task.name: rows.label_ids(task.name) for task in rows.tasks}
+        labels = {task.name: rows.label_ids(task) for task in rows.tasks}
         return cls(ids, starts, labels, tokenizer.padding_id)
 
     def __len__(self) -> int:
@@ -57,19 +57,17 @@ class EncodedRows:
         return torch.from_numpy(ids).to(device), torch.from_numpy(mask.astype(np.int32)).to(device), labels
 
 
-def check_rows(model: GoalModel, rows: Dataset) -> None:
-    """Hold rows to learn from to what a model predicts.
+def rows_to_learn(model: GoalModel, rows: Dataset) -> Dataset:
+    """Rows in the tasks of the model that is to learn from them.
 
     Raises:
-        TrainingError: they are labelled for other tasks than the model's, or lack a label altogether.
+        DatasetError: they lack one of the model's tasks, or have a label that the model does not know.
+        TrainingError: they lack a label altogether.
     """
-    if model.tasks != rows.tasks:
-        of_model, of_rows = ([f"{task.name}{list(task.labels)}" for task in tasks] for tasks in (model.tasks, rows.tasks))
-        raise TrainingError(
-            f"the model predicts {of_model}, the rows are labelled for {of_rows}: build the model with the dataset's tasks"
-        )
+    rows = rows.with_tasks(model.tasks)
     for name, counts in rows.label_counts().items():
         if missing := [label for label, count in counts.items() if not count]:
             raise TrainingError(
                 f"no training row has the {name} {', '.join(missing)}: add such rows, or take the label out of the task"
             )
+    return rows

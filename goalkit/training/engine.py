@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from goalkit.datasets import Dataset
-from goalkit.errors import TrainingError
+from goalkit.errors import DivergedError, TrainingError
 from goalkit.model import GoalModel
 from goalkit.precision import best_precision
 from goalkit.training.batching import Places, epoch_steps
@@ -101,7 +101,7 @@ class Engine:
             ) from fault
         loss = self.processes.sum_gradients(self.trained, total).item()
         if not np.isfinite(loss):
-            raise TrainingError(f"the loss is {loss} at step {number}: lower learning_rate, or set precision='float32'")
+            raise DivergedError(f"the loss is {loss} at step {number}: lower learning_rate, or set precision='float32'")
         nn.utils.clip_grad_norm_(self.trained, self.trainer.clip_norm)
         self.optimizer.step()
         return float(loss)
@@ -117,20 +117,28 @@ class Engine:
         return loss.detach()
 
     def validate(self, rows: Dataset) -> tuple[tuple[TaskScore, ...], float]:
-        """Scores of the model on labelled rows, and its mean negative log likelihood, summed over tasks."""
+        """Scores of the model on rows labelled for its tasks, and its mean negative log likelihood, summed over tasks.
+
+        Raises:
+            DivergedError: the model's probabilities are no numbers.
+        """
         places = self.processes.share(np.arange(len(rows)))
         texts = rows.texts
         with self.autocast():
             mine = self.model.predict_probabilities([texts[place] for place in places])
-        probabilities = {task.name: np.zeros((len(rows), len(task.labels)), np.float32) for task in rows.tasks}
+        tasks = self.model.tasks
+        probabilities = {task.name: np.zeros((len(rows), len(task.labels)), np.float32) for task in tasks}
         for rank, found in enumerate(self.processes.gather(mine)):
             for name, values in found.items():
                 probabilities[name][rank :: self.processes.count] = values
         likelihoods = [
-            np.log(np.maximum(values[np.arange(len(rows)), rows.label_ids(name)], 1e-12)).mean()
-            for name, values in probabilities.items()
+            np.log(np.maximum(probabilities[task.name][np.arange(len(rows)), rows.label_ids(task)], 1e-12)).mean()
+            for task in tasks
         ]
-        return score(rows, probabilities), float(-np.sum(likelihoods))
+        loss = float(-np.sum(likelihoods))
+        if not np.isfinite(loss):
+            raise DivergedError(f"the loss on the validation rows is {loss}: lower learning_rate, or set precision='float32'")
+        return score(tasks, rows, probabilities), loss
 
 
 def _seed(*numbers: int) -> int:

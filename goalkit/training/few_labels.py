@@ -16,13 +16,13 @@ from tqdm.auto import tqdm
 
 from goalkit.configuration import between, one_of, to_dict, write_json
 from goalkit.datasets import Dataset
-from goalkit.errors import TrainingError
+from goalkit.errors import DivergedError, TrainingError
 from goalkit.model import GoalModel
 from goalkit.precision import best_precision
 from goalkit.storage import MODEL, replacing_folder
 from goalkit.training.contrastive import balanced_batches, contrastive_loss
 from goalkit.training.dropout import fast_dropout
-from goalkit.training.encoding import EncodedRows, check_rows
+from goalkit.training.encoding import EncodedRows, rows_to_learn
 from goalkit.training.processes import Processes
 from goalkit.weights import describe_compression
 
@@ -66,14 +66,15 @@ class FewLabelsTrainer:
 
         Args:
             model: where to start from, with a pre-trained encoder; it stays as it is.
-            rows: one at least of every label.
+            rows: one at least of every label. Matched with the model's tasks and labels by name.
             progress: show a progress bar while the encoder is tuned.
 
         Raises:
-            TrainingError: the rows are labelled for other tasks than the model's, lack a label altogether, the encoder to tune
-                is compressed, or the loss or the embeddings stop being numbers.
+            DatasetError: the rows lack one of the model's tasks, or have a label that the model does not know.
+            TrainingError: the rows lack a label altogether, the encoder to tune is compressed, or the loss or the embeddings
+                stop being numbers.
         """
-        check_rows(model, rows)
+        rows = rows_to_learn(model, rows)
         start = time.perf_counter()
         student = model.copy()
         losses: list[float] = []
@@ -82,7 +83,9 @@ class FewLabelsTrainer:
         embeddings = student.embed(rows.texts)
         if not np.isfinite(embeddings).all():
             raise TrainingError("the model's embeddings are not numbers (NaN or infinity): start from a sound model")
-        strengths = {name: fit_head(head, embeddings, rows.label_ids(name), self.seed) for name, head in student.heads.items()}
+        strengths = {
+            task.name: fit_head(student.heads[task.name], embeddings, rows.label_ids(task), self.seed) for task in student.tasks
+        }
         return FewLabelsRun(
             model=student,
             trainer=self,
@@ -120,7 +123,7 @@ class FewLabelsTrainer:
                 each = [contrastive_loss(embeddings, column, self.temperature) for column in labels.values()]
                 loss = torch.stack(each).mean()
                 if not torch.isfinite(loss):
-                    raise TrainingError(
+                    raise DivergedError(
                         f"the loss is {loss.item()} at step {len(losses)}: lower learning_rate, or set precision='float32'"
                     )
                 optimizer.zero_grad()

@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import torch
 
-from goalkit.errors import StorageError, TrainingError
-from goalkit.storage import replacing_file
+from goalkit.errors import TrainingError
+from goalkit.storage import append_lines, write_file
 
 LOG = "log.jsonl"
 
@@ -21,16 +21,17 @@ class Journal:
 
     Args:
         folder: made if it is not there.
-        after: steps that are done already; what an earlier, interrupted training logged beyond them is taken out.
+        after: steps that are done already; what an earlier, interrupted training logged beyond them is taken out when the
+            first record is written.
         tensorboard: whether to write event files; needs the package `tensorboard`.
     """
 
     def __init__(self, folder: Path, *, after: int, tensorboard: bool) -> None:
         self._path = folder / LOG
         self._writer: Any = None
-        kept = [line for line in _lines(self._path) if after and json.loads(line).get("step", 0) <= after]
-        with replacing_file(self._path) as handle:
-            handle.writelines(kept)
+        self._kept: list[str] | None = [
+            line for line in _lines(self._path) if after and json.loads(line).get("step", 0) <= after
+        ]
         if tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
@@ -40,11 +41,12 @@ class Journal:
 
     def record(self, event: str, step: int, **values: Any) -> None:
         """Append one line: what happened, after how many steps, and figures, which TensorBoard gets, too."""
-        try:
-            with self._path.open("a", encoding="utf-8") as handle:
-                handle.write(json.dumps({"event": event, "step": step, **values}, ensure_ascii=False) + "\n")
-        except OSError as fault:
-            raise StorageError(f"cannot write {self._path} ({fault.strerror}): make room on the disk") from fault
+        line = json.dumps({"event": event, "step": step, **values}, ensure_ascii=False)
+        if self._kept is None:
+            append_lines(self._path, [line])
+        else:
+            write_file(self._path, "".join([*self._kept, line, "\n"]).encode())
+            self._kept = None
         if self._writer is not None:
             for name, value in _figures(event, values):
                 self._writer.add_scalar(name, value, step)

@@ -35,7 +35,7 @@ class Objective:
         weights = {task.name: task_weights.get(task.name, 1.0) for task in rows.tasks}
         classes = {}
         for task in rows.tasks if balanced else ():
-            counts = np.bincount(rows.label_ids(task.name), minlength=len(task.labels))
+            counts = np.bincount(rows.label_ids(task), minlength=len(task.labels))
             classes[task.name] = torch.from_numpy((len(rows) / len(counts) / counts).astype(np.float32)).to(device)
         return cls(weights, classes, label_smoothing)
 

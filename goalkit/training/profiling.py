@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,7 +17,7 @@ import torch
 from torch import nn
 
 from goalkit.configuration import json_bytes, to_dict
-from goalkit.errors import TrainingError
+from goalkit.errors import StorageError, TrainingError
 from goalkit.model import GoalModel
 from goalkit.storage import write_file
 
@@ -106,6 +108,7 @@ def profile(
 
     Raises:
         TrainingError: there are no texts.
+        StorageError: the trace cannot be written.
     """
     if not texts:
         raise TrainingError("there are no texts to profile with: give at least one")
@@ -131,8 +134,18 @@ def profile(
                         run()
     model.train(was_training)
     if trace is not None:
-        recorded.export_chrome_trace(str(trace))
+        _write_trace(recorded, Path(trace))
     return _read(recorded.events(), repeats, len(texts), int(batch.attention_mask.sum()), 1000 * sorted(seconds)[repeats // 2])
+
+
+def _write_trace(recorded: torch.profiler.profile, path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder, "trace.json")
+        recorded.export_chrome_trace(str(made))
+        if not made.exists():  # torch logs why, and goes on
+            raise StorageError(f"torch could not write the trace for {path}: make room on the disk for temporary files")
+        data = made.read_bytes()
+    write_file(path, gzip.compress(data) if path.suffix == ".gz" else data)
 
 
 def _timed(run: Callable[[], None]) -> float:

@@ -68,6 +68,8 @@ class Recorder:
             yield TrainingState()
             return
         found = self._checkpoints.load(self._engine.model, self._engine.optimizer) if resume else None
+        if resume and found is None and self._engine.processes.first:
+            logger.warning("there is no checkpoint in %s to resume from: the training starts afresh", self._folder)
         state = found or TrainingState()
         self._engine.processes.wait()
         if self._engine.processes.first:

@@ -15,6 +15,7 @@ from goalkit.model import GoalModel
 from goalkit.storage import write_file
 from goalkit.tasks import Task
 from goalkit.training.calibration import calibration_error
+from goalkit.training.evaluation import rows_to_score
 
 DRAWS = 2_000
 CONFIDENCE = 0.95
@@ -32,12 +33,20 @@ class Measure:
 
 @attrs.frozen
 class LabelScore:
-    """One label of a task: of the rows predicted so, how many are; of those that are, how many were found; F1; rows."""
+    """How well one label of a task is told from the others.
+
+    Args:
+        label: its name.
+        precision: share of the rows predicted to have it that do; None if it is never predicted.
+        recall: share of the rows that have it for which it is predicted; None if it does not occur.
+        f1: harmonic mean of the two; None if the label neither occurs nor is predicted.
+        rows: how many have it.
+    """
 
     label: str
-    precision: float
-    recall: float
-    f1: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
     rows: int
 
 
@@ -58,7 +67,9 @@ class TaskReport:
     Args:
         task: its name.
         accuracy: share of right labels.
-        macro_f1: mean over labels of F1.
+        macro_f1: mean F1 score over the labels that occur or are predicted; in each draw of the bootstrap, over those that do
+            there.
+        averaged_labels: how many those are among all rows.
         calibration_error: expected calibration error, 0 to 1.
         labels: a row each, in the task's order.
         confusion: rows by right label (first) and predicted label.
@@ -68,6 +79,7 @@ class TaskReport:
     task: str
     accuracy: Measure
     macro_f1: Measure
+    averaged_labels: int
     calibration_error: float
     labels: tuple[LabelScore, ...]
     confusion: tuple[tuple[int, ...], ...]
@@ -80,7 +92,7 @@ class EvaluationReport:
 
     Args:
         rows: how many there were.
-        tasks: a report each.
+        tasks: one report per task of the model that the rows are labelled for, in the model's order.
         tokens_per_second: real tokens a second, in batches of 64 texts of like length, on this machine.
         parameters: of the model.
         model_bytes: of its tensors on disk.
@@ -104,10 +116,15 @@ def evaluation_report(model: GoalModel, rows: Dataset, *, mistakes: int = 10, se
 
     Args:
         model: stays as it is.
-        rows: labelled, and neither trained on nor chosen by: those of test.
+        rows: labelled for some of the model's tasks, at least one, and neither trained on nor chosen by: those of test.
+            Matched with the model's tasks and labels by name.
         mistakes: how many of the most confident ones to name, a task.
         seed: of the bootstrap.
+
+    Raises:
+        DatasetError: the rows have none of the model's tasks, or a label that the model does not know.
     """
+    rows = rows_to_score(model, rows)
     texts = rows.texts
     model.predict_probabilities(texts[:BATCH])
     start = time.perf_counter()
@@ -117,8 +134,8 @@ def evaluation_report(model: GoalModel, rows: Dataset, *, mistakes: int = 10, se
     return EvaluationReport(
         rows=len(rows),
         tasks=tuple(
-            task_report(task, texts, rows.label_ids(task.name), probabilities[task.name], mistakes=mistakes, seed=seed)
-            for task in model.tasks
+            task_report(task, texts, rows.label_ids(task), probabilities[task.name], mistakes=mistakes, seed=seed)
+            for task in rows.tasks
         ),
         tokens_per_second=float(lengths.sum() / seconds),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -145,10 +162,13 @@ def task_report(
     return TaskReport(
         task=task.name,
         accuracy=_measure(_accuracy(confusion[None])[0], _accuracy(drawn)),
-        macro_f1=_measure(f1.mean(), _by_label(drawn)[2].mean(1)),
+        macro_f1=_measure(np.nanmean(f1), np.nanmean(_by_label(drawn)[2], axis=1)),
+        averaged_labels=int(np.isfinite(f1).sum()),
         calibration_error=calibration_error(probabilities, truth),
         labels=tuple(
-            LabelScore(label, float(precision[place]), float(recall[place]), float(f1[place]), int(confusion[place].sum()))
+            LabelScore(
+                label, _defined(precision[place]), _defined(recall[place]), _defined(f1[place]), int(confusion[place].sum())
+            )
             for place, label in enumerate(task.labels)
         ),
         confusion=tuple(tuple(map(int, row)) for row in confusion),
@@ -165,10 +185,15 @@ def _accuracy(confusions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
 
 
 def _by_label(confusions: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], ...]:
-    """Precision, recall and F1 of each label, [D, labels], of D confusion matrices; 0 where nothing can be divided."""
-    right = np.diagonal(confusions, axis1=1, axis2=2).astype(np.float64)
+    """Precision, recall and F1 of each label, [D, labels], of D confusion matrices; NaN where no rows are divided."""
+    right = np.diagonal(confusions, axis1=1, axis2=2)
     are, called = confusions.sum(2), confusions.sum(1)
-    return right / np.maximum(called, 1), right / np.maximum(are, 1), 2 * right / np.maximum(are + called, 1)
+    with np.errstate(invalid="ignore"):
+        return right / called, right / are, 2 * right / (are + called)
+
+
+def _defined(share: float) -> float | None:
+    return None if np.isnan(share) else float(share)
 
 
 def _measure(value: float, drawn: npt.NDArray[np.float64]) -> Measure:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-import psutil
 
 from goalkit.configuration import between, to_dict
 from goalkit.datasets import Splits
-from goalkit.errors import ConfigurationError, TrainingError
+from goalkit.errors import ConfigurationError, DivergedError, TrainingError
 from goalkit.model import GoalModel
 from goalkit.training.run import Epoch
 from goalkit.training.trainer import Trainer
@@ -29,8 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-IDENTITY, SETTINGS, WORKER = "identity", "settings", "worker"
-"""What is kept in a study, besides Optuna's own, and with each trial: where it runs, as host, process and its start."""
+SETTINGS = "settings"
+"""Under what a trial keeps its settings of the Trainer."""
 
 Interval = tuple[float, float]
 
@@ -120,7 +117,8 @@ class Search:
     ) -> SearchResult:
         """Try settings until there are `trials` of them, alone or beside other processes with the same `study`.
 
-        A study that is there is gone on with. Trials of processes that died on this machine are tried again.
+        A study that is there is gone on with. Trials of processes that died on this machine are tried again. A trial whose
+        training diverges is pruned; whatever else goes wrong in one ends the search.
 
         Args:
             model: what each trial starts from.
@@ -130,7 +128,9 @@ class Search:
             progress: show each trial's progress bar.
 
         Raises:
-            TrainingError: the study is of another search, model or data, cannot be read, or no trial was completed.
+            TrainingError: the study is of another search, model or data, cannot be read, or no trial was completed; or the
+                failure of a trial, such as memory that does not suffice.
+            StorageError: the journal file cannot be written.
         """
         trainer = trainer or Trainer()
         identity = {
@@ -139,7 +139,11 @@ class Search:
             "model_sha256": model.digest(),
             "data_sha256": splits.train.digest(),
         }
-        found, lock = _open(str(study), json.loads(json.dumps(identity)))
+        try:
+            from goalkit.training.study import open_study
+        except ImportError as fault:
+            raise TrainingError("a search needs the package optuna: pip install goalkit[train]") from fault
+        found, lock = open_study(str(study), json.loads(json.dumps(identity)))
         for trial in self._trials(found, lock):
             self._try(found, trial, trainer, model, splits, progress)
         return _result(found, trainer)
@@ -147,16 +151,14 @@ class Search:
     def _trials(self, study: Study, lock: AbstractContextManager[Any]) -> Iterator[Trial]:
         """Trials to run, as long as fewer than wanted have been begun by anybody."""
         from optuna.samplers import TPESampler
-        from optuna.trial import TrialState
 
-        begun = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+        from goalkit.training.study import begin_trial
+
         while True:
             with lock:
-                _give_up_dead(study)
-                if len(study.get_trials(deepcopy=False, states=begun)) >= self.trials:
-                    return
-                trial = study.ask()
-                trial.set_user_attr(WORKER, [socket.gethostname(), os.getpid(), psutil.Process().create_time()])
+                trial = begin_trial(study, self.trials)
+            if trial is None:
+                return
             seed = np.random.SeedSequence([self.seed, trial.number]).generate_state(1)[0]
             study.sampler = TPESampler(seed=int(seed), n_startup_trials=5)
             yield trial
@@ -190,9 +192,12 @@ class Search:
             attrs.evolve(trainer, temperature=False, **settings).fit(model, splits, on_epoch=judge, progress=progress)
         except _PrunedError:
             study.tell(trial, state=TrialState.PRUNED)
-        except TrainingError as fault:  # ran to infinity: as bad as a trial can be
+        except DivergedError as fault:  # as bad as a trial can be
             logger.warning("trial %d: %s", trial.number, fault)
             study.tell(trial, state=TrialState.PRUNED)
+        except Exception:
+            study.tell(trial, state=TrialState.FAIL)
+            raise
         else:
             study.tell(trial, best)
         logger.info("trial %d: %s, score %.4f", trial.number, settings, best)
@@ -200,67 +205,6 @@ class Search:
 
 class _PrunedError(Exception):
     """Ends a training that is not worth finishing."""
-
-
-def _open(study: str, identity: dict[str, Any]) -> tuple[Study, AbstractContextManager[Any]]:
-    """The study, made if it is not there, and a lock under which only one process at a time begins a trial.
-
-    Processes that share a database have no such lock: two that begin at once may begin one trial too many.
-    """
-    try:
-        import optuna
-    except ImportError as fault:
-        raise TrainingError("a search needs the package optuna: pip install goalkit[train]") from fault
-    from filelock import FileLock
-    from optuna.storages import JournalStorage, RDBStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    database = "://" in study
-    if not database:
-        Path(study).parent.mkdir(parents=True, exist_ok=True)
-    lock = nullcontext() if database else FileLock(f"{study}.begin.lock")
-    with lock:
-        try:
-            found = optuna.create_study(
-                storage=RDBStorage(study) if database else JournalStorage(JournalFileBackend(study)),
-                study_name="goalkit",
-                direction="maximize",
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
-                load_if_exists=True,
-            )
-        except Exception as fault:  # storages raise whatever they stumble over
-            reason = str(fault).strip().split("\n")[0]
-            raise TrainingError(
-                f"{study} cannot be used as a study ({reason}): name the journal file of an earlier search, a new "
-                "file, or the URL of a database"
-            ) from fault
-        if IDENTITY not in found.user_attrs:
-            found.set_user_attr(IDENTITY, identity)
-    for key, value in identity.items():
-        if found.user_attrs[IDENTITY].get(key) != value:
-            raise TrainingError(
-                f"{study} is the study of another {key.removesuffix('_sha256')}: search with the same, or name a new study"
-            )
-    return found, lock
-
-
-def _give_up_dead(study: Study) -> None:
-    """Fail the trials whose process on this machine is gone, and let their settings be tried again."""
-    from optuna.trial import TrialState
-
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        host, process, start = trial.user_attrs.get(WORKER, (None, 0, 0.0))
-        if host == socket.gethostname() and not _alive(process, start):
-            study.tell(trial.number, state=TrialState.FAIL)
-            study.enqueue_trial(trial.params)
-
-
-def _alive(process: int, start: float) -> bool:
-    try:
-        return bool(abs(psutil.Process(process).create_time() - start) < 1)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _result(study: Study, trainer: Trainer) -> SearchResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import attrs
@@ -15,8 +16,9 @@ from goalkit.errors import TrainingError
 from goalkit.model import GoalModel
 from goalkit.training.calibration import calibrate
 from goalkit.training.dropout import fast_dropout
-from goalkit.training.encoding import check_rows
+from goalkit.training.encoding import rows_to_learn
 from goalkit.training.engine import Engine
+from goalkit.training.locking import only_training
 from goalkit.training.loop import train
 from goalkit.training.optimization import frozen
 from goalkit.training.processes import Processes
@@ -101,35 +103,39 @@ class Trainer:
 
         Args:
             model: where to start from; it stays as it is.
-            splits: `test` is not looked at.
-            folder: where `log.jsonl` and a checkpoint are kept; without it, nothing is written.
-            resume: go on from the folder's checkpoint, if it has one, to the weights of an uninterrupted training.
+            splits: matched with the model's tasks and labels by name; `test` is not looked at.
+            folder: where `log.jsonl` and a checkpoint are kept, of one training at a time; without it, nothing is written.
+            resume: go on from the folder's checkpoint to the weights of an uninterrupted training; without one, start afresh.
             checkpoint_steps: write a checkpoint after so many steps, beside the one after each epoch.
             tensorboard: write event files into the folder, too.
             on_epoch: called after each epoch; what it raises ends the training.
             progress: show a progress bar.
 
         Raises:
-            TrainingError: the rows are labelled for other tasks than the model's, lack a label altogether, the loss stops being
-                a number, memory does not suffice, or the checkpoint is damaged or of another training.
+            DatasetError: the rows lack one of the model's tasks, or have a label that the model does not know.
+            TrainingError: the training rows lack a label altogether, another training writes to the folder, memory does not
+                suffice, or the checkpoint is damaged or of another training.
+            DivergedError: the loss stops being a number.
             StorageError: the folder cannot be written; the last good checkpoint is named.
         """
-        _check_fit(self, model, splits.train)
-        _warn_of_unknown(model, splits.train)
+        _check_task_weights(self, model)
+        rows, validation = rows_to_learn(model, splits.train), splits.validation.with_tasks(model.tasks)
+        _warn_of_unknown(model, rows)
         processes = Processes.current()
-        data_digest = splits.train.digest()
+        data_digest = rows.digest()
         identity = {"trainer": to_dict(self), "model_sha256": model.digest(), "data_sha256": data_digest}
         student = model.copy().to(processes.device)
         cuda = [processes.device] if processes.device.type == "cuda" else []
-        with torch.random.fork_rng(cuda), frozen(student, self.frozen_layers), fast_dropout(student, self.dropout):
-            engine = Engine.of(self, student, splits.train, processes)
+        alone = only_training(Path(folder), processes) if folder is not None else nullcontext()
+        with alone, torch.random.fork_rng(cuda), frozen(student, self.frozen_layers), fast_dropout(student, self.dropout):
+            engine = Engine.of(self, student, rows, processes)
             recorder = Recorder(folder, identity, engine, checkpoint_steps=checkpoint_steps, tensorboard=tensorboard)
             with recorder.opened(resume=resume) as state:
-                train(engine, splits.validation, state, recorder, on_epoch=on_epoch, progress=progress)
+                train(engine, validation, state, recorder, on_epoch=on_epoch, progress=progress)
         student.load_state_dict(state.best)
         student, temperatures = student.cpu().eval(), {}
         if self.temperature:
-            student, temperatures = attrs.astuple(calibrate(student, splits.validation), recurse=False)
+            student, temperatures = attrs.astuple(calibrate(student, validation), recurse=False)
         return TrainingRun(
             model=student,
             trainer=self,
@@ -151,8 +157,7 @@ def _warn_of_unknown(model: GoalModel, rows: Dataset) -> None:
         )
 
 
-def _check_fit(trainer: Trainer, model: GoalModel, rows: Dataset) -> None:
-    check_rows(model, rows)
+def _check_task_weights(trainer: Trainer, model: GoalModel) -> None:
     if strange := set(trainer.task_weights) - {task.name for task in model.tasks}:
         raise TrainingError(
             f"task_weights names {', '.join(sorted(strange))}; the tasks are {', '.join(task.name for task in model.tasks)}"

@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 
 from goalkit.errors import StorageError
+from goalkit.storage import append_lines
 
 logger = logging.getLogger(__name__)
 
@@ -53,18 +54,13 @@ class TranslationCache:
         self._known.update(translations)
         if self.path is None:
             return
-        lines = (
-            json.dumps({**attrs.asdict(question), "translation": translation}, ensure_ascii=False)
-            for question, translation in translations.items()
+        append_lines(
+            self.path,
+            (
+                json.dumps({**attrs.asdict(question), "translation": translation}, ensure_ascii=False)
+                for question, translation in translations.items()
+            ),
         )
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8", newline="\n") as file:
-                file.writelines(f"{line}\n" for line in lines)
-        except OSError as fault:
-            raise StorageError(
-                f"cannot write {self.path} ({fault.strerror}): choose a file you may write to, on a disk with room"
-            ) from fault
 
 
 def _whole_lines(path: Path) -> list[bytes]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from functools import cache
 from html.entities import html5
 from typing import Any
 
+from goalkit.datasets.characters import compose as compose
+from goalkit.datasets.characters import drop_invisible as drop_invisible
+from goalkit.datasets.characters import tidy_space as tidy_space
 from goalkit.errors import ConfigurationError
 
 _HAN = re.compile("[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
@@ -64,38 +66,6 @@ def _decode(entity: re.Match[str]) -> str:
     return html.unescape(entity[0]) if name[0] == "#" or name in html5 else entity[0]
 
 
-_INVISIBLE = re.compile(
-    "["
-    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # control characters that are not white space
-    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
-    "\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001"
-    "\U000e0020-\U000e007f"  # format characters, but for the joiner
-    "\u034f\u115f\u1160\u3164\uffa0"  # letters and marks without a shape
-    "\u180b-\u180d\u180f\ufe00-\ufe0d\U000e0100-\U000e01ef"  # variation selectors that are not for emoji
-    "\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010ffff"  # surrogates and private use
-    "]"
-)
-_SIGNS = "\u2100-\u2bff\U0001f000-\U0001faff"
-_MISPLACED = re.compile(
-    rf"(?<![{_SIGNS}\ufe0f])\u200d|\u200d(?![{_SIGNS}])"
-    rf"|(?<![©®\u203c\u2049\u3030\u303d\u3297\u3299{_SIGNS}])[\ufe0e\ufe0f](?!\u20e3)"
-)
-
-
-def drop_invisible(text: str) -> str:
-    """Drop control, zero-width, formatting and private-use characters and lone surrogates, but no white space.
-
-    The zero-width joiner stays between two emoji, and a selector of text or emoji style stays behind a sign that has both:
-    without them another picture would be seen.
-    """
-    return text if text.isprintable() and text.isascii() else _MISPLACED.sub("", _INVISIBLE.sub("", text))
-
-
-def compose(text: str) -> str:
-    """Bring to Unicode's composed form, NFC (Unicode Standard Annex 15)."""
-    return unicodedata.normalize("NFC", text)
-
-
 _ALPHANUMERIC = "0-9A-Za-z０-９Ａ-Ｚａ-ｚ"
 _WIDE = re.compile(rf"[０-９Ａ-Ｚａ-ｚ]+|(?<=[{_ALPHANUMERIC}])[％＋－．／＠＿]+|[％＋－．／＠＿]+(?=[{_ALPHANUMERIC}])")
 _NARROW = {ordinary + 0xFEE0: ordinary for ordinary in range(0x21, 0x7F)}
@@ -131,8 +101,3 @@ _REPEATED = re.compile(r"([！!？?，,。、；：～~·])\1+")
 def calm_punctuation(text: str) -> str:
     """One mark for a run of it (！！！！ is ！), …… for three or more full stops, —— for a longer dash; emoji may repeat."""
     return _REPEATED.sub(r"\1", _DASH.sub("——", _ELLIPSIS.sub("……", text)))
-
-
-def tidy_space(text: str) -> str:
-    """One space for every run of white space, none at the ends."""
-    return " ".join(text.split())

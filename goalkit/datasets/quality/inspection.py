@@ -14,7 +14,7 @@ from goalkit.datasets.cleaning import clean_text
 from goalkit.datasets.dataset import TEXT, Dataset
 from goalkit.datasets.duplicates import duplicate_groups
 from goalkit.datasets.quality.drift import split_checks
-from goalkit.datasets.quality.labels import agreement_checks, balance_checks, combinations_of
+from goalkit.datasets.quality.labels import agreement_checks, balance_checks, combinations_of, spelling_checks
 from goalkit.datasets.quality.learning import Learnt, features_of, learning_checks
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.repetition import group_sizes, repetition_checks
@@ -84,7 +84,7 @@ def quality_report(
         limits=limits,
         sections=(
             Section("Texts", text_checks(texts, cleaned, limits)),
-            Section("Labels", balance_checks(dataset, combinations, limits)),
+            Section("Labels", spelling_checks(dataset, limits) + balance_checks(dataset, combinations, limits)),
             Section("Repetition", repetition_checks(filled, list(filter(None, cleaned)), groups, places + 1, limits)),
             Section("Vocabulary", vocabulary_checks(texts, sample.texts, tokenizer, limits)),
             Section("Learnt", tuple(check for each in learnt.values() for check in each.checks)),

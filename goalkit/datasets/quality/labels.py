@@ -9,9 +9,23 @@ from collections.abc import Iterable
 from goalkit.datasets.dataset import Dataset
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import Check, Combination, Example, at_least, at_most, shortened
+from goalkit.datasets.spelling import alike_labels
 from goalkit.errors import DatasetError
 
 _DISAGREEMENTS = 20
+
+
+def spelling_checks(dataset: Dataset, limits: QualityLimits) -> tuple[Check, ...]:
+    """How many labels of each task differ from another only by case, width or spaces."""
+    checks = []
+    for name, counts in dataset.label_counts().items():
+        groups = alike_labels(counts)
+        examples = [Example(shortened(label), f"{rows:,} rows") for group in groups for label, rows in group.items()]
+        told = f"groups of {len(counts)} labels differ only by case, width or spaces"
+        checks.append(
+            at_most(f"alike labels of {name}", len(groups), limits.alike_labels, told, unit="count", examples=examples)
+        )
+    return tuple(checks)
 
 
 def balance_checks(dataset: Dataset, combinations: Iterable[Combination], limits: QualityLimits) -> tuple[Check, ...]:

@@ -96,7 +96,7 @@ def learning_checks(
         limits: of the checks.
         seed: of the folds.
     """
-    ids = dataset.label_ids(task.name)
+    ids = dataset.label_ids(task)
     present = [number for number, count in enumerate(np.bincount(ids, minlength=len(task.labels))) if count >= FOLDS]
     rows = np.flatnonzero(np.isin(ids, present))
     if features is None or len(rows) < FEWEST_ROWS or len(present) < 2:

@@ -20,6 +20,7 @@ class QualityLimits:
         not_chinese: most rows without any Chinese character.
         longest: characters that a text may have; 126 and two special tokens fill a model of 128 tokens.
         too_long: most rows that have more.
+        alike_labels: most groups of a task's labels that differ only by case, width or spaces.
         label_balance: least rows of a task's rarest label, against an even share.
         label_ratio: most rows of the commonest label, in multiples of the rarest.
         combination_balance: least rows of the rarest combination of labels, against an even share.
@@ -48,6 +49,7 @@ class QualityLimits:
     not_chinese: float = attrs.field(default=0.05, validator=_share)
     longest: int = attrs.field(default=126, validator=between(1, whole=True))
     too_long: float = attrs.field(default=0.01, validator=_share)
+    alike_labels: int = attrs.field(default=0, validator=between(0, whole=True))
     label_balance: float = attrs.field(default=0.5, validator=_share)
     label_ratio: float = attrs.field(default=3.0, validator=between(1))
     combination_balance: float = attrs.field(default=0.25, validator=_share)

@@ -1,8 +1,24 @@
 """Reading labelled texts from files, frames and an app's feedback, with every bad row told."""
 
+from goalkit.datasets.reading.columns import Columns, Labels, Renaming, find_columns
 from goalkit.datasets.reading.encodings import AUTO
 from goalkit.datasets.reading.feedback import read_feedback
-from goalkit.datasets.reading.gathering import gather
-from goalkit.datasets.reading.sources import Source, csv_source, hub_source, source_of
+from goalkit.datasets.reading.gathering import Record, gather
+from goalkit.datasets.reading.sources import Source, csv_source, delimiter_of, file_source, hub_source, source_of
 
-__all__ = ["AUTO", "Source", "csv_source", "gather", "hub_source", "read_feedback", "source_of"]
+__all__ = [
+    "AUTO",
+    "Columns",
+    "Labels",
+    "Record",
+    "Renaming",
+    "Source",
+    "csv_source",
+    "delimiter_of",
+    "file_source",
+    "find_columns",
+    "gather",
+    "hub_source",
+    "read_feedback",
+    "source_of",
+]

@@ -1,11 +1,168 @@
-"""Whether a table has the columns that are asked for."""
+"""Which columns are asked for, what their values mean, and where a table has them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import attrs
 
 from goalkit.datasets.reading.encodings import printable
-from goalkit.errors import DatasetError
+from goalkit.datasets.spelling import alike, bare
+from goalkit.errors import ConfigurationError, DatasetError, MissingColumnError
+from goalkit.tasks import TASK_NAME, Task
+
+Labels = Sequence[str | Task] | Mapping[str, str | Task]
+"""Label columns: those that are called like their tasks, or for each column its task, by name or in full."""
+
+Renaming = Mapping[str, Mapping[str | float, str]]
+"""For a task, what to call each of its values."""
+
+_NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+
+
+class Row(NamedTuple):
+    """A record of a source.
+
+    Args:
+        place: the line or row where it begins, from 1.
+        values: what it has in the columns that were asked for.
+        raw: its text in the file, if it has one.
+        columns: the names of all its columns that were read, in their order.
+        fields: what it has in them.
+    """
+
+    place: int
+    values: Sequence[object]
+    raw: str | None
+    columns: Sequence[str]
+    fields: Sequence[object]
+
+
+@attrs.frozen
+class LabelColumn:
+    """A column of labels.
+
+    Args:
+        name: of the column.
+        task: what its labels are of: a name takes whatever labels the column holds, a `Task` only its own.
+        names: what to call its values; numbers and truth values are keys that equal them, written or not.
+    """
+
+    name: str
+    task: str | Task
+    names: Mapping[object, str]
+
+    @property
+    def task_name(self) -> str:
+        """The name of the task."""
+        return self.task if isinstance(self.task, str) else self.task.name
+
+    @property
+    def admitted(self) -> tuple[str, ...] | None:
+        """The labels that the column may hold; None for any."""
+        if isinstance(self.task, Task):
+            return self.task.labels
+        return tuple(dict.fromkeys(self.names.values())) or None
+
+    def named(self, value: object) -> object:
+        """What `value` is called, or itself if it has no other name; the empty string if nothing of it can be seen."""
+        name = self.names.get(_key(value), value) if self.names else value
+        return "" if isinstance(name, str) and not bare(name) else name
+
+
+@attrs.frozen
+class Columns:
+    """The columns of a source that make a dataset."""
+
+    text: str
+    labels: tuple[LabelColumn, ...]
+
+    @classmethod
+    def of(cls, text: str, labels: Labels, rename: Renaming | None) -> Columns:
+        """Check what was asked for.
+
+        Raises:
+            DatasetError: a column or a task is named twice.
+            ConfigurationError: a task's name cannot be one, or `rename` is for another task or contradicts itself.
+        """
+        if isinstance(labels, Mapping):
+            pairs = list(labels.items())
+        else:
+            pairs = [(entry if isinstance(entry, str) else entry.name, entry) for entry in labels]
+        tasks = [task if isinstance(task, str) else task.name for _, task in pairs]
+        names = [text, *(column for column, _ in pairs)]
+        if len(set(names)) < len(names):
+            raise DatasetError(
+                f"the text column is {text}, the label columns are {', '.join(names[1:])}: name each column once"
+            )
+        if len(set(tasks)) < len(tasks):
+            raise DatasetError(f"the label columns are for the tasks {', '.join(tasks)}: give each column a task of its own")
+        for column, task in zip(names[1:], tasks, strict=True):
+            _check_task_name(column, task)
+        rename = rename or {}
+        if unknown := [task for task in rename if task not in tasks]:
+            raise ConfigurationError(
+                f"rename is for {', '.join(unknown)}, and the tasks to read are {', '.join(tasks)}: name one of these"
+            )
+        columns = [
+            LabelColumn(column, task, _renaming(name, rename.get(name, {})))
+            for (column, task), name in zip(pairs, tasks, strict=True)
+        ]
+        return cls(text, tuple(columns))
+
+    @property
+    def names(self) -> list[str]:
+        """The columns: the text's, and those of the labels in their order."""
+        return [self.text, *(column.name for column in self.labels)]
+
+    @property
+    def task_names(self) -> list[str]:
+        """For each label column the name of its task."""
+        return [column.task_name for column in self.labels]
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks that are given in full."""
+        return [column.task for column in self.labels if isinstance(column.task, Task)]
+
+
+def _check_task_name(column: str, task: str) -> None:
+    if TASK_NAME.fullmatch(task):
+        return
+    plain = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")
+    better = plain if TASK_NAME.fullmatch(plain) else "category"
+    raise ConfigurationError(
+        f"{task!r} cannot name a Core ML feature (small letters, digits and _, starting with a letter): name a task for the "
+        f'column, labels={{"{column}": "{better}"}} (--label "{column}={better}" on the command line)'
+    )
+
+
+def _renaming(task: str, names: Mapping[str | float, str]) -> dict[object, str]:
+    keys: dict[object, str] = {}
+    for value, name in names.items():
+        if not isinstance(name, str) or not bare(name):
+            raise ConfigurationError(f"{task} {value!r} is to be called {name!r}: give it a name, as text")
+        if keys.setdefault(_key(value), bare(name)) != bare(name):
+            raise ConfigurationError(f"{task} {value!r} is to be called both {keys[_key(value)]} and {name}: give it one name")
+    return keys
+
+
+def _key(value: object) -> object:
+    """What a value is known by: `1`, `1.0` and `TRUE` are one, as text or as what they stand for; None is the empty string."""
+    if isinstance(value, str):
+        text = bare(value)
+        if text.casefold() in ("true", "false"):
+            return text.casefold() == "true"
+        return Decimal(text) if _NUMBER.fullmatch(text) else text
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return Decimal(str(value))
+    return value if isinstance(value, int | Decimal) else repr(value)
 
 
 def listed(names: Iterable[object]) -> str:
@@ -14,11 +171,36 @@ def listed(names: Iterable[object]) -> str:
     return line if len(line) <= 200 else f"{line[:199]}…"
 
 
-def check_columns(source: str, columns: Sequence[object], names: Sequence[str]) -> None:
-    """Raise DatasetError unless each of `names` is the name of exactly one column."""
-    if missing := [name for name in names if name not in columns]:
-        raise DatasetError(
-            f"{source} has no column {', '.join(missing)}; its columns are {listed(columns)}: name the right ones"
+def places_of(columns: Sequence[object], names: Sequence[str]) -> list[list[int]]:
+    """For each of `names` the positions of the columns called so, to the letter or else as far as anybody sees."""
+    exact = list(map(str, columns))
+    seen = list(map(bare, exact))
+    return [
+        [place for place, column in enumerate(exact) if column == name]
+        or [place for place, column in enumerate(seen) if column == bare(name)]
+        for name in names
+    ]
+
+
+def find_columns(source: str, columns: Sequence[object], names: Sequence[str]) -> list[int]:
+    """The position of each of `names`, which are each to name one column.
+
+    Raises:
+        MissingColumnError: one names none.
+        DatasetError: one names several.
+    """
+    places = places_of(columns, names)
+    if missing := [name for name, found in zip(names, places, strict=True) if not found]:
+        similar = {close: None for name in missing for close in _similar(name, columns)}
+        remedy = f"did you mean {listed(similar)}?" if similar else "name the right ones"
+        raise MissingColumnError(
+            f"{source} has no column {', '.join(missing)}; its columns are {listed(columns)}: {remedy}", missing
         )
-    if repeated := [name for name in names if list(columns).count(name) > 1]:
+    if repeated := [name for name, found in zip(names, places, strict=True) if len(found) > 1]:
         raise DatasetError(f"{source} has several columns {', '.join(repeated)}: give each column its own name")
+    return [place for (place,) in places]
+
+
+def _similar(name: str, columns: Sequence[object]) -> list[str]:
+    folded = {alike(str(column)): bare(str(column)) for column in reversed(columns)}
+    return [folded[close] for close in difflib.get_close_matches(alike(name), folded, n=1, cutoff=0.75)]

@@ -1,19 +1,35 @@
-"""Rows of CSV and TSV with the lines they stand on."""
+"""Rows of delimited text, such as CSV and TSV, with the lines they stand on."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from operator import itemgetter
+from typing import NamedTuple
 
-from goalkit.datasets.reading.columns import check_columns
+from goalkit.datasets.reading.columns import Row, find_columns
 from goalkit.datasets.reading.encodings import TextFile
+from goalkit.datasets.reading.headers import LOOKED_AT, Header, find_header, tell_skipped
 from goalkit.datasets.reading.rejects import Rejects
 from goalkit.errors import DatasetError
 
+DELIMITERS = (",", "\t", ";", "|")
+
 MOST_LINES = 200
 """A quoted field over more lines than this is taken for a quotation mark that nobody closed."""
+
+_DECLARED = re.compile(r'"?sep=(\t|[^\w\s"])')
+"""The first line that Excel writes, and obeys."""
+
+
+class _Record(NamedTuple):
+    number: int
+    fields: list[str]
+    reason: str | None
+    raw: str
 
 
 class _Lines:
@@ -61,20 +77,64 @@ class _Lines:
         del self.record[1:]
 
 
-def delimited_rows(
-    file: TextFile, names: Sequence[str], rejects: Rejects, delimiter: str
-) -> Iterator[tuple[int, Sequence[object], str]]:
-    """Rows of a file with a header line: the number of the first line, the fields of the columns `names`, the lines.
+def delimited_rows(file: TextFile, names: Sequence[str], rejects: Rejects, delimiter: str) -> Iterator[Row]:
+    """Rows of a file with a header line. Each begins on the line that is its place.
 
-    Blank lines are skipped. Records with another number of fields than the header, with misplaced quotation marks or with
-    undecodable bytes go to `rejects`.
+    The header is the first record that names the columns asked for; what stands before it is skipped. The delimiter is the
+    one that makes such a header. Blank lines, and records of empty fields only, are skipped. Records with another number of
+    fields than the header, with misplaced quotation marks or with undecodable bytes go to `rejects`.
+
+    Args:
+        file: what to read.
+        names: the columns asked for, two at least.
+        rejects: where bad records go.
+        delimiter: the one to try first.
 
     Raises:
         DatasetError: there is no header line, it cannot be read, or lacks a column.
     """
-    header: list[str] = []
-    pick: Callable[[list[str]], Sequence[object]] = tuple
-    lines = _Lines(file.lines())
+    delimiter, header = layout(file, names, delimiter)
+    pick = itemgetter(*find_columns(str(file.path), header.columns, names))
+    tell_skipped(str(file.path), "line", header)
+    for number, fields, reason, raw in _records(file, file.lines(), delimiter):
+        if number <= header.place:
+            continue
+        if not reason and len(fields) != len(header.columns):
+            reason = f"{len(fields)} field{'s' * (len(fields) > 1)}, while the header has {len(header.columns)}"
+        if reason:
+            rejects.add(number, reason, raw)
+        else:
+            yield Row(number, pick(fields), raw, header.columns, fields)
+
+
+def layout(file: TextFile, names: Sequence[str], delimiter: str) -> tuple[str, Header]:
+    """The delimiter of a file and its header, or what comes nearest to one that has the columns `names`.
+
+    Raises:
+        DatasetError: there is no header line that can be read.
+    """
+    declared = _DECLARED.match(next(file.lines(), ""))
+    found: dict[str, Header] = {}
+    fault = None
+    for each in dict.fromkeys([*([declared[1]] if declared else []), delimiter, *DELIMITERS]):
+        records = list(_records(file, islice(file.lines(), LOOKED_AT), each))
+        if records and each == delimiter:
+            fault = records[0].reason
+        readable = [(record.number, record.fields) for record in records if not record.reason]
+        header = find_header(readable[1:] if declared else readable, names)
+        if header and header.known == len(names):
+            return each, header
+        if header:
+            found[each] = header
+    if fault and not any(header.known for header in found.values()):
+        raise DatasetError(f"{file.path} has no readable header line ({fault}): correct it, or name the encoding")
+    if not found:
+        raise DatasetError(f"{file.path} is empty: give a file with a header line and the columns {', '.join(names)}")
+    return max(found.items(), key=lambda each: (each[1].known, len(each[1].columns)))
+
+
+def _records(file: TextFile, given: Iterator[str], delimiter: str) -> Iterator[_Record]:
+    lines = _Lines(given)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         lines.begin()
@@ -83,7 +143,7 @@ def delimited_rows(
         try:
             fields = next(reader)
         except StopIteration:
-            break
+            return
         except csv.Error as fault:
             reason = str(fault)
             if lines.ended:
@@ -91,22 +151,5 @@ def delimited_rows(
                 lines.give_back()
         raw = "".join(lines.record)
         reason = file.undecodable(raw) or reason
-        if not header:
-            if reason:
-                raise DatasetError(f"{file.path} has no readable header line ({reason}): correct it, or name the encoding")
-            if fields:
-                header = fields
-                check_columns(str(file.path), header, names)
-                pick = itemgetter(*map(header.index, names))
-            continue
-        if not fields and not reason:
-            continue
-        if not reason and len(fields) != len(header):
-            reason = f"{len(fields)} field{'s' * (len(fields) > 1)}, while the header has {len(header)}"
-        number = lines.number - len(lines.record) + 1
-        if reason:
-            rejects.add(number, reason, raw)
-        else:
-            yield number, pick(fields), raw
-    if not header:
-        raise DatasetError(f"{file.path} is empty: give a file with a header line and the columns {', '.join(names)}")
+        if reason or any(map(str.strip, fields)):
+            yield _Record(lines.number - len(lines.record) + 1, fields, reason, raw)

@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from numbers import Number
 from pathlib import Path
 
+import attrs
 import pyarrow as pa
 from tqdm.auto import tqdm
 
+from goalkit.datasets.reading.columns import Columns, LabelColumn
 from goalkit.datasets.reading.encodings import is_unicode
 from goalkit.datasets.reading.rejects import Rejects, short
 from goalkit.datasets.reading.sources import BATCH, Source
+from goalkit.datasets.spelling import bare, label_of
 from goalkit.errors import DatasetError
-from goalkit.tasks import Task
+
+_SHOWN = 10
+"""Values without a name that a message lists."""
+
+Record = tuple[Sequence[str], Sequence[object]]
+"""The names of a row's columns, and what it has in them."""
 
 
-def gather(
-    source: Source, text: str, labels: Sequence[str | Task], *, rejects: str | Path | None
-) -> dict[str, pa.ChunkedArray]:
-    """The text column and the label columns of a source, strings all, without its bad rows.
+@attrs.frozen
+class Gathered:
+    """What the good rows of a source hold.
+
+    Args:
+        texts: N strings.
+        labels: for each task its N labels, as they are spelled in the source.
+        records: the N rows in full, if the source gives them whole.
+    """
+
+    texts: pa.ChunkedArray
+    labels: dict[str, pa.ChunkedArray]
+    records: list[Record]
+
+
+def gather(source: Source, asked: Columns, *, merge_labels: bool, rejects: str | Path | None) -> Gathered:
+    """The texts and the labels of a source, without its bad rows.
 
     Args:
         source: what to read.
-        text: the column of texts.
-        labels: the label columns: a name admits any label, a `Task` only its own.
+        asked: which columns.
+        merge_labels: whether a label may look like one that its task has, rather than the same.
         rejects: a file for bad rows; without one they are an error.
 
     Raises:
         DatasetError: the source cannot be read, has bad rows and `rejects` is None, or has no good rows.
         StorageError: `rejects` cannot be written.
     """
-    admitted: dict[str, Sequence[str] | None] = {text: None}
-    for entry in labels:
-        if isinstance(entry, Task):
-            admitted[entry.name] = entry.labels
-        else:
-            admitted[entry] = None
-    names = list(admitted)
+    names = asked.names
+    admitted = {asked.text: None, **{column.name: column.admitted for column in asked.labels}}
     chunks: dict[str, list[pa.Array]] = {name: [] for name in names}
     batch: list[Sequence[object]] = []
+    records: list[Record] = []
+    nameless = [Counter[str]() for _ in asked.labels]
 
     def flush() -> None:
         for name, column in zip(names, zip(*batch, strict=True), strict=False):
@@ -46,23 +66,33 @@ def gather(
         batch.clear()
 
     with Rejects(source.name, source.unit, rejects) as bad:
-        rows = tqdm(source.rows(names, bad), f"reading {source.name}", unit=" rows", delay=1, leave=False)
-        for place, values, raw in rows:
-            if reason := fault_in(admitted, values):
-                bad.add(place, reason, dict(zip(names, values, strict=True)) if raw is None else raw)
+        for row in tqdm(source.rows(names, bad), f"reading {source.name}", unit=" rows", delay=1, leave=False):
+            text, *given = row.values
+            labels = [column.named(value) for column, value in zip(asked.labels, given, strict=True)]
+            if reason := fault_in(admitted, [text, *labels], merge_labels=merge_labels):
+                bad.add(row.place, reason, dict(zip(names, row.values, strict=True)) if row.raw is None else row.raw)
+                for column, value, counts in zip(asked.labels, labels, nameless, strict=True):
+                    counts.update([short(value)] if _is_nameless(column, value) else [])
                 continue
-            batch.append(values)
+            batch.append([text, *labels])
+            if source.whole:
+                records.append((row.columns, row.fields))
             if len(batch) == BATCH:
                 flush()
         flush()
-    columns = {name: pa.chunked_array(arrays, pa.string()) for name, arrays in chunks.items()}
-    if not len(columns[text]):
+        if rejects is None:
+            for column, counts in zip(asked.labels, nameless, strict=True):
+                _refuse_nameless(source.name, column, counts)
+    texts, *columns = (pa.chunked_array(chunks[name], pa.string()) for name in names)
+    if not len(texts):
         aside = f" but the {bad.count} bad one(s) in {bad.path}" if bad.count else ""
         raise DatasetError(f"{source.name} has no rows{aside}: add texts with labels")
-    return columns
+    return Gathered(texts, dict(zip(asked.task_names, columns, strict=True)), records)
 
 
-def fault_in(admitted: Mapping[str, Sequence[str] | None], values: Sequence[object]) -> str | None:
+def fault_in(
+    admitted: Mapping[str, tuple[str, ...] | None], values: Sequence[object], *, merge_labels: bool = False
+) -> str | None:
     """Why `values`, one for each name, do not make a row, if they do not; None admits any string."""
     for (name, allowed), value in zip(admitted.items(), values, strict=True):
         if value is None:
@@ -73,6 +103,26 @@ def fault_in(admitted: Mapping[str, Sequence[str] | None], values: Sequence[obje
             return f"the {name} is empty"
         if not is_unicode(value):
             return f"the {name} has half a surrogate pair in it, which is not valid Unicode"
-        if allowed is not None and value not in allowed:
+        if allowed is not None and label_of(value, allowed, merge=merge_labels) is None:
             return f"the {name} is {short(value)}, not one of {', '.join(allowed)}"
     return None
+
+
+def _is_nameless(column: LabelColumn, value: object) -> bool:
+    """Whether a value of the column would want a name, being a number or one that `rename` passes over."""
+    if isinstance(value, str):
+        return bool(column.names and bare(value)) and bare(value) not in column.names.values()
+    return isinstance(value, Number)
+
+
+def _refuse_nameless(source: str, column: LabelColumn, counts: Counter[str]) -> None:
+    if not counts:
+        return
+    task, value = column.task_name, next(iter(counts))
+    shown = ", ".join(f"{value} ({rows:,} row{'s' * (rows > 1)})" for value, rows in counts.most_common(_SHOWN))
+    more = f" and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else ""
+    raise DatasetError(
+        f"{source} has values in {column.name} that have no name as labels of {task}: {shown}{more}; name each with "
+        f'rename={{"{task}": {{{value}: ...}}}} (--rename {task}:{value}=... on the command line), or set their rows '
+        'aside with rejects="bad.jsonl" (--rejects bad.jsonl)'
+    )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from goalkit.datasets.reading.columns import listed
+from goalkit.datasets.reading.columns import Row, find_columns, listed
 from goalkit.datasets.reading.encodings import TextFile
 from goalkit.datasets.reading.rejects import Rejects, short
 
@@ -38,10 +38,14 @@ def json_objects(file: TextFile, rejects: Rejects) -> Iterator[tuple[int, dict[s
             yield number, value, line
 
 
-def json_rows(file: TextFile, names: Sequence[str], rejects: Rejects) -> Iterator[tuple[int, Sequence[object], str]]:
-    """Number, the values of the keys `names`, and text of each line."""
+def json_rows(file: TextFile, names: Sequence[str], rejects: Rejects) -> Iterator[Row]:
+    """The object of each line, its keys being the columns. Raises MissingColumnError for a key that no line has."""
+    keys: dict[str, None] = {}
     for number, value, line in json_objects(file, rejects):
+        keys |= dict.fromkeys(value)
         if missing := [name for name in names if name not in value]:
             rejects.add(number, f"no {', '.join(missing)}; its keys are {listed(value)}", line)
         else:
-            yield number, [value[name] for name in names], line
+            yield Row(number, [value[name] for name in names], line, list(value), list(value.values()))
+    if keys:
+        find_columns(str(file.path), list(keys), names)

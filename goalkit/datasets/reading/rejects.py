@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import TextIO
 
 from goalkit.datasets.reading.encodings import printable
 from goalkit.errors import DatasetError, StorageError
+from goalkit.storage import replacing_file
 
 NAMED = 3
 """How many bad rows a message names."""
@@ -43,7 +43,8 @@ class Rejects:
         self.path = None if path is None else Path(path)
         self._unit = unit
         self._named: list[str] = []
-        self._file: IO[str] | None = None
+        self._writing = ExitStack()
+        self._file: TextIO | None = None
 
     def add(self, place: int, reason: str, raw: str | Mapping[str, object]) -> None:
         """Take a bad row: where it begins, what is wrong with it, and what it holds, text or values by column."""
@@ -59,7 +60,7 @@ class Rejects:
         row = {self._unit: place, "reason": printable(reason), "raw": content}
         try:
             if self._file is None:
-                self._file = self._open(self.path)
+                self._file = self._writing.enter_context(replacing_file(self.path))
             self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
         except OSError as fault:
             raise _unwritable(self.path, fault) from fault
@@ -70,40 +71,25 @@ class Rejects:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        try:
-            if kind is None:
-                self._settle()
-        except OSError as fault:
-            assert self.path is not None
-            raise _unwritable(self.path, fault) from fault
-        finally:
-            if self._file is not None:
-                self._file.close()
-                Path(self._file.name).unlink(missing_ok=True)
-
-    def _settle(self) -> None:
-        if self.count and self.path is None:
+        if kind is None and self.count and self.path is None:
             raise DatasetError(
                 f"{self._summary()}; correct {'it' if self.count == 1 else 'them'}, or set bad rows aside with "
                 'rejects="bad.jsonl" of Dataset.read (--rejects bad.jsonl on the command line)'
             )
-        if self._file is not None and self.path is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            Path(self._file.name).chmod(0o644)
-            Path(self._file.name).replace(self.path)
+        self._writing.__exit__(kind, error, trace)
+        if kind is not None or self.path is None:
+            return
+        if self.count:
             logger.warning("%s; set aside in %s", self._summary(), self.path)
-        elif self.path is not None:
-            self.path.unlink(missing_ok=True)
+        elif self.path.is_file():
+            try:
+                self.path.unlink()
+            except OSError as fault:
+                raise _unwritable(self.path, fault) from fault
 
     def _summary(self) -> str:
         more = f"; and {self.count - NAMED} more" if self.count > NAMED else ""
         return f"{self.source} has {self.count} bad row{'s' * (self.count > 1)}: {'; '.join(self._named)}{more}"
-
-    @staticmethod
-    def _open(path: Path) -> IO[str]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False)
 
 
 def short(value: object) -> str:
@@ -114,12 +100,12 @@ def short(value: object) -> str:
 
 def _replaceable(path: Path) -> bool:
     """Whether nothing stands at `path` but what `Rejects` wrote, or an empty file."""
+    if not path.is_file():
+        return not path.is_dir()
     try:
         with path.open("rb") as file:
             first = file.readline()
         return not first or {"reason", "raw"} <= json.loads(first).keys()
-    except FileNotFoundError:
-        return True
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
 

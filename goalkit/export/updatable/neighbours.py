@@ -56,8 +56,7 @@ class NeighboursHeadBuilder:
         task = task_named(model.tasks, self.task)
         if len(texts) != len(labels):
             raise ConfigurationError(f"there are {len(texts)} texts and {len(labels)} labels: give one label a text")
-        for label in labels:
-            task.index(label)
+        task.label_ids(labels)
         low, high = self.neighbours_range
         with quiet():
             builder = coremltools().models.nearest_neighbors.KNearestNeighborsClassifierBuilder(

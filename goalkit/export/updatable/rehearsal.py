@@ -55,9 +55,13 @@ class Rehearsal:
         return np.array([update.losses for update in self.updates])
 
     def accuracies(self, embeddings: npt.ArrayLike, labels: Sequence[Label]) -> npt.NDArray[np.float64]:
-        """Share of N embeddings, float32 [N, H], that the head of each seed gives its right label, [seeds]."""
-        embeddings = np.asarray(embeddings, np.float32)
-        return np.array([accuracy(update.spec, embeddings, labels) for update in self.updates])
+        """Share of N embeddings, float32 [N, H], that the head of each seed gives its right label, [seeds].
+
+        Raises:
+            TrainingError: there are no embeddings, or they or the labels do not fit the head.
+        """
+        points = checked_examples(self.updates[0].spec, embeddings, labels)
+        return np.array([accuracy(update.spec, points, labels) for update in self.updates])
 
     def save(self, path: str | Path, *, update: int = 0) -> Path:
         """Write the head of one update, replacing `path` whole or not at all. Raises StorageError if it cannot be written."""
@@ -124,7 +128,7 @@ def _rehearsed(spec: Any, points: Array, labels: Sequence[Label], parameters: Ma
         return Rehearsal((_add_neighbours(spec, points, labels, parameters),))
     training = _Training.read(spec, parameters)
     known = class_labels(spec.neuralNetworkClassifier)
-    targets = np.array([_index(known, label) for label in labels])
+    targets = np.array([known.index(label) for label in labels])
     first = spec.neuralNetworkClassifier.updateParams.seed.defaultValue
     return Rehearsal(tuple(training.run(spec, points, targets, first + offset) for offset in range(seeds)))
 
@@ -240,7 +244,11 @@ def _add_neighbours(spec: Any, points: Array, labels: Sequence[Label], parameter
 
 
 def checked_examples(spec: Any, embeddings: npt.ArrayLike, labels: Sequence[Label]) -> Array:
-    """The embeddings as float32 [N, H]. Raises TrainingError if there are none, or they do not fit the head or the labels."""
+    """The embeddings as float32 [N, H]; of nearest neighbours, labels may be new.
+
+    Raises:
+        TrainingError: there are none, they do not fit the head or the labels, or a neural network does not have a label.
+    """
     points = np.asarray(embeddings, np.float32)
     (feature,) = spec.description.input
     shape = tuple(feature.type.multiArrayType.shape)
@@ -254,13 +262,9 @@ def checked_examples(spec: Any, embeddings: npt.ArrayLike, labels: Sequence[Labe
         )
     if len(bad := np.flatnonzero(~np.isfinite(points).all(axis=1))):
         raise TrainingError(f"embedding {bad[0]} holds NaN or infinity: look for an overflow in its text; the old head stays")
-    return points
-
-
-def _index(known: tuple[Label, ...], label: Label) -> int:
-    try:
-        return known.index(label)
-    except ValueError:
+    known = class_labels(spec.neuralNetworkClassifier)
+    if known and (unknown := [label for label in labels if label not in known]):
         raise TrainingError(
-            f"the head has no label {label!r}; its labels are {', '.join(map(str, known))}: export it with a spare slot"
-        ) from None
+            f"the head has no label {unknown[0]!r}; its labels are {', '.join(map(str, known))}: export it with a spare slot"
+        )
+    return points

@@ -26,6 +26,14 @@ def gather(
 
 
 @keeping
+def gather_nd(x: Tensor, indices: Tensor, batch_dims: Tensor | int = 0, validate_indices: Tensor | bool = False) -> Tensor:
+    """Slices of `x` at places that the last axis of `indices` tells, one number per leading axis of `x`."""
+    if int(batch_dims):
+        raise NotImplementedError("batch_dims")
+    return x[tuple(indices.long().unbind(-1))]
+
+
+@keeping
 def gather_along_axis(x: Tensor, indices: Tensor, axis: Tensor | int = 0, validate_indices: Tensor | bool = False) -> Tensor:
     """Numbers of `x` along `axis`, at `indices`, which have as many axes."""
     places = indices.long()

@@ -1,4 +1,4 @@
-"""WordPiece tokenisation, from a `vocab.txt` alone, so that any language can do the same from the same file."""
+"""WordPiece tokenisation from a `vocab.txt` and plain settings, so that any language can do the same."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goalkit.errors import ConfigurationError, DatasetError, ModelError
+from goalkit.tokenization.settings import TokenizerSettings
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -45,27 +46,47 @@ class TokenBatch:
 
 @attrs.frozen(slots=False)
 class WordPieceTokenizer:
-    """BERT's tokenizer: clean, split around every Chinese character and punctuation mark, then longest-match pieces.
+    """BERT's tokenizer: normalize, split at white space and around punctuation marks, then longest-match pieces.
 
     Devlin et al., 2019 (arXiv 1810.04805); executed by the `tokenizers` library.
 
     Args:
-        vocabulary: the pieces, in the order of their ids; continuation pieces start with `##`.
-        lowercase: fold case and strip accents first, as bert-base-chinese does.
+        vocabulary: the pieces, in the order of their ids.
+        settings: all else that decides ids.
+
+    Raises:
+        ModelError: the vocabulary lacks a special token, holds a piece twice or one that `vocab.txt` cannot hold, an added
+            token has not the id that its place gives it, or two of them are the same once normalized.
     """
 
     vocabulary: tuple[str, ...] = attrs.field(repr=lambda pieces: f"<{len(pieces)} pieces>")
-    lowercase: bool = True
+    settings: TokenizerSettings = attrs.field(factory=TokenizerSettings)
 
     def __attrs_post_init__(self) -> None:
-        missing = [token for token in SPECIAL_TOKENS if token not in self.vocabulary]
-        if missing:
+        settings, known = self.settings, set(self.vocabulary)
+        around = {settings.pad_token, settings.cls_token, settings.sep_token}
+        if missing := sorted(around - self._ids.keys() | {settings.unk_token} - known):
             raise ModelError(f"the vocabulary lacks {', '.join(missing)}: use the vocab.txt of a BERT tokenizer")
-        if len(set(self.vocabulary)) != len(self.vocabulary):
+        if len(known) != len(self.vocabulary):
             raise ModelError("the vocabulary holds a piece twice: restore vocab.txt, ids depend on its lines")
+        if broken := [piece for piece in self.vocabulary if "\n" in piece or "\r" in piece]:
+            raise ModelError(
+                f"the vocabulary holds {broken[0]!r}, which vocab.txt, a piece a line, cannot: use another vocabulary"
+            )
+        for token in settings.added_tokens:
+            if token.id != self._ids[token.content]:
+                raise ModelError(
+                    f"added token {token.content!r} has the id {token.id}, its place is {self._ids[token.content]}: "
+                    "list added tokens by id, those beyond the vocabulary without a gap"
+                )
+        forms = {"": ""}
+        for content in (token.content for token in settings.added_tokens if token.normalized):
+            form = self._backend.normalizer.normalize_str(content)
+            if (other := forms.setdefault(form, content)) != content:  # the library finds now one, now the other
+                raise ModelError(f"added tokens {other!r} and {content!r} are the same once normalized: remove one of them")
 
     @classmethod
-    def from_file(cls, path: Path, *, lowercase: bool = True) -> WordPieceTokenizer:
+    def from_file(cls, path: Path, settings: TokenizerSettings | None = None) -> WordPieceTokenizer:
         """Read a `vocab.txt`: UTF-8, a piece a line, the line number being the id."""
         try:
             text = path.read_bytes().decode()
@@ -73,7 +94,8 @@ class WordPieceTokenizer:
             raise ModelError(f"{path} cannot be read ({fault.strerror}): check the path") from fault
         except UnicodeDecodeError as fault:
             raise ModelError(f"{path} is not UTF-8 ({fault.reason}): restore the file") from fault
-        return cls(tuple(text.replace("\r\n", "\n").removesuffix("\n").split("\n")), lowercase=lowercase)
+        pieces = tuple(text.replace("\r\n", "\n").removesuffix("\n").split("\n"))
+        return cls(pieces, settings or TokenizerSettings())
 
     def file_bytes(self) -> bytes:
         """The vocabulary as `vocab.txt` holds it."""
@@ -81,30 +103,50 @@ class WordPieceTokenizer:
 
     @cached_property
     def _backend(self) -> Tokenizer:
-        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+        from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
-        ids = {token: number for number, token in enumerate(self.vocabulary)}
-        backend = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
-        backend.normalizer = normalizers.BertNormalizer(lowercase=self.lowercase)
+        settings = self.settings
+        backend = Tokenizer(
+            models.WordPiece(
+                {piece: number for number, piece in enumerate(self.vocabulary)},
+                unk_token=settings.unk_token,
+                max_input_chars_per_word=settings.max_input_chars_per_word,
+                continuing_subword_prefix=settings.continuing_subword_prefix,
+            )
+        )
+        backend.normalizer = normalizers.BertNormalizer(
+            clean_text=settings.clean_text,
+            handle_chinese_chars=settings.handle_chinese_chars,
+            strip_accents=settings.strip_accents,
+            lowercase=settings.lowercase,
+        )
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        added = [attrs.asdict(token, filter=attrs.filters.exclude("id")) for token in settings.added_tokens]
+        backend.add_tokens([AddedToken(**each) for each in added])
         return backend
 
     @cached_property
-    def _special_ids(self) -> dict[str, int]:
-        return {token: self.vocabulary.index(token) for token in SPECIAL_TOKENS}
+    def _ids(self) -> dict[str, int]:
+        """The id of each piece and added token."""
+        added = (token.content for token in self.settings.added_tokens)
+        return {content: number for number, content in enumerate(dict.fromkeys([*self.vocabulary, *added]))}
+
+    @property
+    def size(self) -> int:
+        """How many token ids there are: pieces, and added tokens that are none."""
+        return len(self._ids)
 
     @property
     def padding_id(self) -> int:
-        """The id of `[PAD]`."""
-        return self._special_ids["[PAD]"]
+        """The id of the padding token."""
+        return self._ids[self.settings.pad_token]
 
     def pieces(self, text: str) -> list[str]:
-        """The pieces of one text, without `[CLS]` and `[SEP]`."""
-        pieces: list[str] = self._backend.encode(text).tokens
-        return pieces
+        """The pieces and added tokens of one text, without the tokens around it."""
+        return [str(self._backend.id_to_token(number)) for number in self._backend.encode(text).ids]
 
     def encode(self, texts: Sequence[str], length: int | None = None, *, longest: int | None = None) -> TokenBatch:
-        """Token ids of `texts`, framed by `[CLS]` and `[SEP]`.
+        """Token ids of `texts`, between the tokens that frame each text, `[CLS]` and `[SEP]`.
 
         Args:
             texts: N strings.
@@ -143,7 +185,7 @@ class WordPieceTokenizer:
 
     def _framed(self, texts: Sequence[str], longest: int | None) -> Iterator[list[int]]:
         """The ids of each text between `[CLS]` and `[SEP]`, at most `longest` in all."""
-        start, end = self._special_ids["[CLS]"], self._special_ids["[SEP]"]
+        start, end = self._ids[self.settings.cls_token], self._ids[self.settings.sep_token]
         most = None if longest is None else longest - 2
         for first in range(0, len(texts), CHUNK):
             chunk = list(texts[first : first + CHUNK])
@@ -155,6 +197,6 @@ class WordPieceTokenizer:
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         """Share, 0 to 1, of the pieces of `texts` that the vocabulary does not know."""
-        unknown, rows = self._special_ids["[UNK]"], self._backend.encode_batch(list(texts))
+        unknown, rows = self._ids[self.settings.unk_token], self._backend.encode_batch(list(texts))
         total = sum(len(row.ids) for row in rows)
         return sum(row.ids.count(unknown) for row in rows) / total if total else 0.0

@@ -1,0 +1,148 @@
+"""Every sequence classifier of transformers, small and with random weights: exported right, or refused with the reason."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import signal
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from goalkit.errors import GoalkitError
+
+LENGTHS = (24, 17, 9, 4)
+LABELS = 3
+DEVIATION = 0.3
+SECONDS = 120
+"""For one family. Some cannot be made small by the settings below, and build for minutes."""
+
+SETTINGS: dict[str, Any] = {
+    "vocab_size": 120,
+    "num_labels": LABELS,
+    **dict.fromkeys(("pad_token_id",), 0),
+    **dict.fromkeys(("bos_token_id", "cls_token_id"), 2),
+    **dict.fromkeys(("eos_token_id", "sep_token_id"), 3),
+    **dict.fromkeys(("hidden_size", "d_model", "dim", "n_embd", "emb_dim", "embedding_size"), 32),
+    **dict.fromkeys(("num_hidden_layers", "n_layers", "n_layer", "num_layers"), 2),
+    **dict.fromkeys(("encoder_layers", "decoder_layers", "num_decoder_layers"), 2),
+    **dict.fromkeys(("num_attention_heads", "n_heads", "n_head", "num_heads", "num_key_value_heads"), 2),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2),
+    **dict.fromkeys(("head_dim", "d_head", "d_kv"), 16),
+    **dict.fromkeys(("intermediate_size", "hidden_dim", "ffn_dim", "d_ff", "d_inner", "n_inner"), 64),
+    **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 64),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len"), 64),
+}
+"""What makes a configuration small, by every name that one gives it."""
+
+
+def small(family: str) -> Any:
+    """A sequence classifier of a family, small, its matrices drawn with standard deviation 0.3."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    known = AutoConfig.for_model(family)
+    wanted = {name: value for name, value in SETTINGS.items() if hasattr(known, name) or name in ("num_labels", "pad_token_id")}
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(family, **wanted)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, DEVIATION)
+    return model
+
+
+def texts(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask, int [N, S], of random texts that the export has not seen."""
+    generator = np.random.default_rng(0)
+    ids = torch.from_numpy(generator.integers(5, 110, (len(LENGTHS), LENGTHS[0])))
+    mask = (torch.arange(LENGTHS[0]) < torch.tensor(LENGTHS)[:, None]).long()
+    ids[torch.arange(len(LENGTHS)), torch.tensor(LENGTHS) - 1] = 3
+    return torch.where(mask == 1, ids, model.config.pad_token_id or 0), mask
+
+
+def tried(family: str) -> dict[str, Any]:
+    """What became of one family."""
+    from goalkit.export import CoreMLExporter, load_model
+
+    try:
+        with time_limit():
+            model = small(family)
+    except Exception as fault:
+        return {"outcome": "not built", "reason": short(fault)}
+    ids, mask = texts(model)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with time_limit():
+                exporter = CoreMLExporter(sequence_length=LENGTHS[0], precision="float32")
+                program = load_model(exporter.export(model, Path(folder, "model.mlpackage")))
+        except GoalkitError as fault:
+            return {"outcome": "refused", "reason": short(fault)}
+        except Exception as fault:
+            return {"outcome": "raw error", "reason": f"{type(fault).__name__}: {short(fault)}"}
+        found = program.predict_many({"input_ids": ids[:, None].int().numpy(), "attention_mask": mask[:, None].int().numpy()})[
+            "label_probabilities"
+        ]
+    with torch.no_grad():
+        right = torch.softmax(model(input_ids=ids, attention_mask=mask).logits, -1).numpy()
+    error = float(np.abs(found - right).max())
+    return {"outcome": "exported" if error < 1e-4 else "wrong", "largest_error": float(f"{error:.2g}")}
+
+
+@contextlib.contextmanager
+def time_limit() -> Iterator[None]:
+    """Raise TimeoutError in a block that takes longer than `SECONDS`."""
+
+    def late(number: int, frame: Any) -> None:
+        raise TimeoutError(f"not within {SECONDS} seconds")
+
+    previous = signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def short(fault: BaseException) -> str:
+    """The message of an error in one line, short enough for a table, without addresses in memory."""
+    line = " ".join(str(fault).split()) or type(fault).__name__
+    return re.sub(r"0x[0-9a-f]+", "0x…", line)[:160]
+
+
+def measure(data: Path | None) -> dict[str, Any]:
+    """Try every family that transformers lists; `data` is not used."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as NAMES
+
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    found = {}
+    for family in sorted(NAMES):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found[family] = tried(family)
+        print(family, found[family], flush=True)
+    return {"families": found}
+
+
+def table(found: dict[str, Any]) -> str:
+    """The table of docs/families.md."""
+    outcomes = Counter(each["outcome"] for each in found["families"].values())
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    lines = [
+        f"{len(found['families'])} families: {counts}.",
+        "",
+        "| family | outcome | largest error, or the reason |",
+        "|---|---|---|",
+    ]
+    for family, each in found["families"].items():
+        told = f"{each['largest_error']:.1e}" if "largest_error" in each else each["reason"].replace("|", "\\|")
+        lines.append(f"| {family} | {each['outcome']} | {told} |")
+    where = f"Measured on {found['date']}, {found['machine']}."
+    return "\n".join([*lines, "", where, ""])

@@ -1,0 +1,42 @@
+"""What nobody sees in a text: invisible characters, decomposed ones, and stray white space."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_INVISIBLE = re.compile(
+    "["
+    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # control characters that are not white space
+    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"  # format characters, but for the joiner
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letters, marks and a pattern of no dots, without a shape
+    "\u180b-\u180d\u180f\ufe00-\ufe0d"  # variation selectors that are not for emoji
+    "\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010ffff"  # surrogates and private use
+    "]"
+)
+_SIGNS = "\u2100-\u2bff\U0001f000-\U0001faff"
+_MISPLACED = re.compile(
+    rf"(?<![{_SIGNS}\ufe0f])\u200d|\u200d(?![{_SIGNS}])"
+    rf"|(?<![©®\u203c\u2049\u3030\u303d\u3297\u3299{_SIGNS}])[\ufe0e\ufe0f](?!\u20e3)"
+)
+
+
+def drop_invisible(text: str) -> str:
+    """Drop control, zero-width, formatting and private-use characters and lone surrogates, but no white space.
+
+    The zero-width joiner stays between two emoji, and a selector of text or emoji style stays behind a sign that has both:
+    without them another picture would be seen.
+    """
+    return text if text.isprintable() and text.isascii() else _MISPLACED.sub("", _INVISIBLE.sub("", text))
+
+
+def compose(text: str) -> str:
+    """Bring to Unicode's composed form, NFC (Unicode Standard Annex 15)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def tidy_space(text: str) -> str:
+    """One space for every run of white space, none at the ends."""
+    return " ".join(text.split())

@@ -1,0 +1,105 @@
+"""Rows of Excel workbooks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from goalkit.datasets.reading.columns import Row, find_columns, listed
+from goalkit.datasets.reading.headers import LOOKED_AT, find_header, tell_skipped
+from goalkit.errors import DatasetError
+
+BATCH = 1_000
+
+
+def workbook_rows(path: Path, sheet: str | None, names: Sequence[str]) -> Iterator[Row]:
+    """Rows of one sheet; the header is the first row that names the columns asked for. Empty rows are skipped.
+
+    Args:
+        path: the workbook.
+        sheet: the name of the sheet; the first one if not given.
+        names: the columns asked for.
+
+    Raises:
+        DatasetError: openpyxl is not installed, the workbook cannot be read, or has no such sheet or columns.
+    """
+    with _opened(path) as workbook:
+        titles = [each.title for each in workbook.worksheets]
+        if not titles or (sheet is not None and sheet not in titles):
+            raise DatasetError(f"{path} has no sheet {sheet or 'of cells'}; its sheets are {listed(titles)}: name one of these")
+        chosen = workbook.worksheets[0 if sheet is None else titles.index(sheet)]
+        others = [title for title in titles if title != chosen.title]
+        source = f"sheet {chosen.title} of {path}" + (f" (others: {listed(others)})" if others else "")
+        records = _records(chosen)
+        start = list(islice(records, LOOKED_AT))
+        header = find_header(
+            ((number, ["" if cell is None else str(cell) for cell in cells]) for number, cells in start), names
+        )
+        if header is None:
+            raise DatasetError(f"{source} is empty: give a sheet with a header row and the columns {', '.join(names)}")
+        places = find_columns(source, header.columns, names)
+        tell_skipped(source, "row", header)
+        width = len(header.columns)
+        for number, cells in chain(start, records):
+            if number > header.place:
+                fields = (cells + [None] * width)[:width]
+                yield Row(number, [fields[place] for place in places], None, header.columns, fields)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The workbook, as openpyxl reads it. What fails while it is read is told as a damaged file."""
+    try:
+        import openpyxl
+    except ImportError as fault:
+        raise DatasetError(f"reading {path} takes openpyxl, which is not installed: pip install goalkit[xlsx]") from fault
+    try:
+        with path.open("rb") as file:
+            with _quiet():
+                workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            yield workbook
+    except DatasetError:
+        raise
+    except OSError as fault:
+        raise DatasetError(f"{path} cannot be read ({fault.strerror or fault}): check the path") from fault
+    except Exception as fault:  # openpyxl has no error for damaged files: those of zip, XML and its own code come through
+        reason = " ".join(str(fault).split())[:200] or type(fault).__name__
+        raise DatasetError(
+            f"{path} is not an Excel workbook that can be read ({reason}): save it again as .xlsx, without a password"
+        ) from fault
+
+
+def _records(sheet: Any) -> Iterator[tuple[int, list[object]]]:
+    """Number and cells of each row that has something in it."""
+    from openpyxl.cell.cell import ERROR_CODES
+    from openpyxl.utils.escape import unescape
+
+    def held(cell: object) -> object:
+        """Nothing for a formula that failed; a return where Excel writes `_x000D_`."""
+        if not isinstance(cell, str):
+            return cell
+        return None if cell in ERROR_CODES else unescape(cell)
+
+    sheet.reset_dimensions()  # some programs, WPS for one, write wrong ones
+    rows = enumerate(sheet.iter_rows(values_only=True), 1)
+    while True:
+        with _quiet():
+            batch = list(islice(rows, BATCH))
+        if not batch:
+            return
+        for number, values in batch:
+            cells = list(map(held, values))
+            if any(cell is not None and str(cell).strip() for cell in cells):
+                yield number, cells
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without openpyxl's warnings of parts that it does not read, such as styles and drop-down lists."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
+        yield

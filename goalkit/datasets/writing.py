@@ -1,0 +1,96 @@
+"""Records into files: delimited text, JSON lines or Parquet, by the suffix."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow as pa
+
+from goalkit.datasets.reading.encodings import is_unicode, printable
+from goalkit.datasets.reading.gathering import Record
+from goalkit.datasets.reading.sources import DELIMITED, LINES
+from goalkit.errors import DatasetError
+from goalkit.storage import replacing_file, write_file
+
+SUFFIXES = (*DELIMITED, *LINES, ".parquet")
+
+
+def check_writable(path: Path) -> None:
+    """Raise DatasetError unless `write_records` knows the suffix of `path`."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise DatasetError(
+            f"{path} has the suffix {path.suffix!r}, in which nothing is written: use one of {', '.join(SUFFIXES)}"
+        )
+
+
+def write_records(path: Path, records: Sequence[Record], *, delimiter: str | None = None) -> None:
+    """Write records, whole or not at all, with their columns in the order in which they first appear.
+
+    Args:
+        path: where to.
+        records: one at least; they may have different columns.
+        delimiter: of delimited text; the one that the suffix promises if None.
+
+    Raises:
+        DatasetError: the suffix is not known, or two columns of one name cannot be told apart in this format.
+        StorageError: the file cannot be written. What stood there before still stands.
+    """
+    check_writable(path)
+    suffix = path.suffix.lower()
+    if suffix in DELIMITED:
+        columns, rows = _tabulated(records)
+        with replacing_file(path) as file:
+            lines = SimpleNamespace(write=lambda line: file.write(f"{line[:-2]}\n"))
+            # only what its line ends are made of does the csv module quote, and a lone return has to be
+            writer = csv.writer(lines, delimiter=delimiter or DELIMITED[suffix], lineterminator="\r\n")
+            writer.writerow(columns)
+            writer.writerows(map(_text, row) for row in rows)
+        return
+    for columns in {id(columns): columns for columns, _ in records}.values():
+        if repeated := [name for name in dict.fromkeys(columns) if list(columns).count(name) > 1]:
+            raise DatasetError(f"{path} cannot have several columns {', '.join(repeated)}: write a .csv, or rename them first")
+    if suffix in LINES:
+        with replacing_file(path) as file:
+            file.writelines(_json(dict(zip(columns, fields, strict=True))) + "\n" for columns, fields in records)
+        return
+    from pyarrow import parquet
+
+    columns, rows = _tabulated(records)
+    buffer = io.BytesIO()
+    parquet.write_table(pa.table(dict(zip(columns, map(_array, zip(*rows, strict=True)), strict=True))), buffer)
+    write_file(path, buffer.getvalue())
+
+
+def _tabulated(records: Sequence[Record]) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
+    first, _ = records[0]
+    if all(columns is first or columns == first for columns, _ in records):
+        return first, (fields for _, fields in records)
+    union = list(dict.fromkeys(name for columns, _ in records for name in columns))
+    keyed = (dict(zip(columns, fields, strict=True)) for columns, fields in records)
+    return union, ([record.get(name) for name in union] for record in keyed)
+
+
+def _text(value: object) -> str:
+    """A value in a field: text as it is, nothing as nothing, dates as ISO 8601, all else as in JSON."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else _json(value).strip('"')
+    return text if is_unicode(text) else printable(text)
+
+
+def _json(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if is_unicode(text) else json.dumps(value, default=str)
+
+
+def _array(values: Sequence[object]) -> pa.Array:
+    """A column of Arrow, of strings if the values are of several kinds."""
+    try:
+        return pa.array(values)
+    except pa.ArrowException:
+        return pa.array([None if value is None else _text(value) for value in values], pa.string())
