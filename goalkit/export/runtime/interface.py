@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,9 @@ class RuntimeModel(ABC):
             raise ConfigurationError(f"batch_size is {batch_size}: it must be at least 1")
         arrays = self.checked(inputs)
         count = len(next(iter(arrays.values())))
-        starts = tqdm(range(0, count, batch_size), "executing", unit="batch", leave=False, delay=1)
+        starts: Iterable[int] = range(0, count, batch_size)
+        if count > batch_size:  # a bar costs as much time as a small head
+            starts = tqdm(starts, "executing", unit="batch", leave=False, delay=1)
         with blamed_on(self.source):
             parts = [
                 self._execute({name: array[start : start + batch_size] for name, array in arrays.items()}) for start in starts
