@@ -134,9 +134,11 @@ def test_refusals_leave_nothing_behind(untrained, tmp_path):
 
 
 def test_a_backbone_that_cannot_be_converted_is_told(untrained, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        Classifier, "embedding", lambda self, ids, mask, length: torch.special.i0(mask.float() @ torch.ones(length, 64))
-    )
+    def embedding(self, ids, mask, length=16):
+        return torch.special.i0(mask.float() @ torch.ones(length, 64) / length)
+
+    monkeypatch.setattr(Classifier, "embedding", embedding)
+    monkeypatch.setattr(Classifier, "reference_embedding", embedding)
     with pytest.raises(ExportError, match=r"coremltools 9.0 cannot convert this encoder .*give the backbone a simpler graph"):
         CoreMLExporter(sequence_length=16).export(untrained, tmp_path / "bundle")
     monkeypatch.setattr("goalkit.export.conversion.KNOWN_COREMLTOOLS", ("8.3",))
