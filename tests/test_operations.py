@@ -105,9 +105,18 @@ def test_every_registered_operation_is_tested_somewhere():
     elsewhere = {
         "conv", "einsum", "batch_norm", "scaled_dot_product_attention", "fill_like", "silu",  # against torch, test_runtime.py
         "classify",  # test_classifier_models.py
+        "gather_nd",  # below
         *(name for name in OPERATIONS if name.startswith("constexpr_")),  # below
     }  # fmt: skip
     assert set(OPERATIONS) == {name for name, _ in CALLS} | elsewhere
+
+
+def test_gather_nd_takes_numbers_or_slices():
+    x, gather = torch.arange(12.0).reshape(3, 4), OPERATIONS["gather_nd"]
+    assert gather(x=x, indices=torch.tensor([[0, 1], [2, 3]])).tolist() == [1, 11]
+    assert gather(x=x, indices=torch.tensor([[[2]], [[-3]]])).tolist() == [[[8, 9, 10, 11]], [[0, 1, 2, 3]]]
+    with pytest.raises(NotImplementedError, match="batch_dims"):
+        gather(x=x, indices=torch.tensor([[0]]), batch_dims=torch.tensor(1))
 
 
 def integers(*rows, dtype=torch.uint8):

@@ -149,7 +149,7 @@ def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def _failure(step: Step, arguments: dict[str, Any], fault: Exception) -> str:
-    if isinstance(fault, IndexError) and step.kind == "gather":
+    if isinstance(fault, IndexError) and step.kind in ("gather", "gather_nd"):
         return f"{step.kind} (of {step.name}) looks beyond its table ({fault}): check the token ids"
     shapes = ", ".join(
         f"{name} {list(part.shape)}"
