@@ -170,9 +170,10 @@ def test_every_command_takes_the_same_columns(exports, monkeypatch):
     assert len(seen) == 5
     for source, arguments in seen:
         assert source == "TickTick-backup.csv"
+        asked = {column: getattr(task, "name", task) for column, task in arguments.pop("labels").items()}
+        assert asked.items() >= {"List Name": "category", "Status": "completion"}.items()
         assert arguments == {
             "text": "Title",
-            "labels": {"List Name": "category", "Status": "completion"},
             "rename": {"completion": {"0": "未开始"}},
             "merge_labels": True,
             "encoding": "utf-8",

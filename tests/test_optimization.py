@@ -23,7 +23,17 @@ def test_the_rate_climbs_and_falls():
 
 
 @pytest.mark.parametrize(
-    "encoder", [{}, {"backbone": "mobilebert", "hidden_size": 64, "intra_bottleneck_size": 32, "embedding_size": 32}]
+    "encoder",
+    [
+        {},
+        {
+            "backbone": "mobilebert",
+            "hidden_size": 64,
+            "intra_bottleneck_size": 32,
+            "true_hidden_size": 32,
+            "embedding_size": 32,
+        },
+    ],
 )
 def test_depths_of_any_encoder(splits, encoder):
     backbone = encoder.pop("backbone", "tiny-bert")
