@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from goalkit.backbones.contract import Encoder
 from goalkit.backbones.huggingface_encoder import HuggingFaceClassifierEncoder, HuggingFaceEncoder, find_head
-from goalkit.errors import GoalkitError, ModelError
+from goalkit.errors import GoalkitError, ModelError, reason_of
 from goalkit.outputs import Output
 
 
@@ -66,9 +66,8 @@ class Classifier(nn.Module):
         except GoalkitError:
             raise
         except Exception as fault:  # parametrisations and quantised layers of others cannot be copied or taken apart
-            reason = " ".join(str(fault).split())
             raise ModelError(
-                f"{type(model).__name__} cannot be taken apart ({type(fault).__name__}: {reason[:200]}): merge adapters, "
+                f"{type(model).__name__} cannot be taken apart ({type(fault).__name__}: {reason_of(fault)}): merge adapters, "
                 "remove parametrisations and quantisation, or wrap its encoder in goalkit.backbones.Encoder"
             ) from fault
 

@@ -65,3 +65,8 @@ class VerificationError(GoalkitError):
 
 class StorageError(GoalkitError):
     """A folder or file cannot be written. Whatever stood there before still stands."""
+
+
+def reason_of(error: BaseException) -> str:
+    """What a library's error says, in one line of at most 300 characters; its type, if it says nothing."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

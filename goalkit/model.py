@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 from goalkit.backbones import Encoder, find_backbone, vocabulary_from_texts
 from goalkit.classifier import Classifier
 from goalkit.configuration import from_dict, json_bytes, one_of, read_json, to_dict
-from goalkit.errors import ConfigurationError, ModelError
+from goalkit.errors import ConfigurationError, ModelError, reason_of
 from goalkit.outputs import Output
 from goalkit.storage import MODEL, combined_digest, readable_folder, replacing_folder
 from goalkit.tasks import Task
@@ -228,8 +228,7 @@ class GoalModel(Classifier):
         try:
             model.load_state_dict(tensors)
         except RuntimeError as fault:
-            reason = " ".join(str(fault).split())
-            raise ModelError(f"{path} does not fit config.json ({reason[:300]}): restore both from one save") from fault
+            raise ModelError(f"{path} does not fit config.json ({reason_of(fault)}): restore both from one save") from fault
         return model
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from goalkit.configuration import one_of
-from goalkit.errors import ConfigurationError, ModelError
+from goalkit.errors import ModelError
+from goalkit.tasks import check_distinct
 
 SINGLE_LABEL = "single_label_classification"
 MULTI_LABEL = "multi_label_classification"
@@ -18,8 +19,7 @@ REGRESSION = "regression"
 
 
 def _check_labels(output: Output, attribute: attrs.Attribute[tuple[str, ...]], labels: tuple[str, ...]) -> None:
-    if len(set(labels)) != len(labels) or not all(label.strip() for label in labels):
-        raise ConfigurationError(f"{output.name!r} has empty or repeated labels: {list(labels)}; give each label once")
+    check_distinct(f"output {output.name!r}", labels)
 
 
 @attrs.frozen

@@ -20,14 +20,19 @@ def _check_name(task: Task, attribute: attrs.Attribute[str], name: str) -> None:
         )
 
 
+def check_distinct(owner: str, labels: Sequence[str]) -> None:
+    """Raise ConfigurationError unless each label of `owner` is a name of its own."""
+    if len(set(labels)) != len(labels) or not all(label.strip() for label in labels):
+        raise ConfigurationError(f"{owner} has empty or repeated labels: {list(labels)}; give each label once")
+
+
 def _check_labels(task: Task, attribute: attrs.Attribute[tuple[str, ...]], labels: tuple[str, ...]) -> None:
     if len(labels) < 2:
         raise ConfigurationError(
             f"task {task.name!r} has {len(labels)} label(s) {list(labels)}: a classifier needs at least two; "
             "add rows with another label or leave the task out"
         )
-    if len(set(labels)) != len(labels) or not all(label.strip() for label in labels):
-        raise ConfigurationError(f"task {task.name!r} has empty or repeated labels: {list(labels)}; give each label once")
+    check_distinct(f"task {task.name!r}", labels)
 
 
 def _as_tuple(labels: Iterable[str]) -> tuple[str, ...]:

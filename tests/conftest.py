@@ -18,6 +18,8 @@ from goalkit.export.runtime.loading import read_spec
 from goalkit.export.tracing import quiet_tracing
 from goalkit.training import TrainingRun
 
+pytest.register_assert_rewrite("updatable_specs")
+
 # no clock decides, and the same code is tested on the same examples wherever it runs
 settings.register_profile("goalkit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("goalkit")

@@ -1,6 +1,7 @@
 """Each test model breaks just one rule, and must be refused for that one."""
 
 import pytest
+from updatable_specs import copied, inner, network
 
 from goalkit import UpdatableHeadBuilder
 from goalkit.errors import RuntimeModelError, UpdatableModelError
@@ -25,14 +26,6 @@ def pipeline(exported, tmp_path_factory):
     return read_spec(write_updatable_pipeline(exported, "category", tmp_path_factory.mktemp("pipeline") / "Goal.mlpackage"))
 
 
-def copied(spec):
-    return type(spec).FromString(spec.SerializeToString())
-
-
-def network(spec):
-    return spec.neuralNetworkClassifier
-
-
 def update(spec):
     return spec.neuralNetworkClassifier.updateParams
 
@@ -43,10 +36,6 @@ def sgd(spec):
 
 def adam(spec):
     return update(spec).optimizer.adamOptimizer
-
-
-def inner(spec):
-    return network(spec).layers[0].innerProduct
 
 
 def not_updatable(spec):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from goalkit.backbones.probes import SAME, difference, made_up_texts
-from goalkit.errors import ModelError
+from goalkit.errors import ModelError, reason_of
 
 HIDDEN = -1e30
 """Added to the attention scores of padding, which are as good as nothing beside it. bfloat16 can hold it, unlike the smallest
@@ -84,7 +84,7 @@ def find_convention(model: nn.Module, result: Callable[[Any], Tensor], length: i
     Raises:
         ModelError: the model fails on its own, or gives something else each time.
     """
-    ids, mask = probe_texts(model, length)
+    ids, mask = readable_texts(model, length)
     training = model.training
     model.eval()
     try:
@@ -105,9 +105,8 @@ def own_output(model: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> A
     try:
         return model(input_ids=input_ids, attention_mask=attention_mask.long())
     except Exception as fault:  # models raise whatever they stumble over
-        reason = " ".join(str(fault).split())
         raise ModelError(
-            f"{type(model).__name__} fails on token ids and a mask alone ({type(fault).__name__}: {reason[:200]}): "
+            f"{type(model).__name__} fails on token ids and a mask alone ({type(fault).__name__}: {reason_of(fault)}): "
             "load its weights, and set what else it needs in its configuration"
         ) from fault
 
@@ -134,7 +133,7 @@ def _conventions(model: nn.Module) -> Iterator[Convention]:
         yield Convention(mask, None, False)
 
 
-def probe_texts(model: nn.Module, length: int, texts: int = 2) -> tuple[Tensor, Tensor]:
+def readable_texts(model: nn.Module, length: int, texts: int = 2) -> tuple[Tensor, Tensor]:
     """Made-up texts that a transformers model can read, ids and mask [N, S]; see `made_up_texts`."""
     config: Any = model.config
     if not hasattr(config, "vocab_size"):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from goalkit.backbones.contract import Encoder
-from goalkit.backbones.conventions import find_convention, first_position, own_output, probe_texts
+from goalkit.backbones.conventions import find_convention, first_position, own_output, readable_texts
 from goalkit.backbones.probes import SAME, difference
 from goalkit.errors import ModelError
 
@@ -47,7 +47,7 @@ class HuggingFaceEncoder(Encoder):
 
     def example_texts(self, length: int, texts: int) -> tuple[Tensor, Tensor]:
         """See `Encoder.example_texts`."""
-        return probe_texts(self.model, length, texts)
+        return readable_texts(self.model, length, texts)
 
 
 class HuggingFaceClassifierEncoder(HuggingFaceEncoder):
@@ -86,7 +86,7 @@ def find_head(model: nn.Module) -> str:
     Raises:
         ModelError: there is no such layer.
     """
-    ids, mask = probe_texts(model, min(TRIED_LENGTH, positions_of(model)))
+    ids, mask = readable_texts(model, min(TRIED_LENGTH, positions_of(model)))
 
     right: Tensor = own_output(model, ids, mask).logits
     modules: list[tuple[str, nn.Module]] = list(model.named_modules())

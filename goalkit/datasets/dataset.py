@@ -29,7 +29,7 @@ from goalkit.datasets.reading import (
     source_of,
 )
 from goalkit.datasets.spelling import spelled
-from goalkit.errors import DatasetError
+from goalkit.errors import DatasetError, reason_of
 from goalkit.tasks import GOAL_TASKS, Task
 
 if TYPE_CHECKING:
@@ -350,8 +350,9 @@ def _strings(name: str, column: Sequence[str] | pa.ChunkedArray) -> pa.Array | p
     try:
         strings = column if isinstance(column, pa.ChunkedArray) else pa.array(column, pa.string())
     except (pa.ArrowException, TypeError) as fault:
-        reason = " ".join(str(fault).split())[:200]
-        raise DatasetError(f"the column {name} does not hold strings only ({reason}): give each row a string") from fault
+        raise DatasetError(
+            f"the column {name} does not hold strings only ({reason_of(fault)}): give each row a string"
+        ) from fault
     if strings.null_count:
         row = pc.index(strings.is_null(), True).as_py() + 1
         raise DatasetError(f"the column {name} has nothing in row {row}: give each row a string")

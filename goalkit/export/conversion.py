@@ -14,7 +14,7 @@ import numpy as np
 
 from goalkit.classifier import Classifier
 from goalkit.configuration import json_bytes, to_dict
-from goalkit.errors import ExportError
+from goalkit.errors import ExportError, reason_of
 from goalkit.export.agreement import check_package
 from goalkit.export.checks import check_program, measured_ranges
 from goalkit.export.coreml import coremltools, frugal_lookup, quiet
@@ -136,8 +136,7 @@ def _explain(version: str, fault: Exception) -> str:
         )
     elif version not in KNOWN_COREMLTOOLS:
         advice = f"install coremltools {' or '.join(KNOWN_COREMLTOOLS)} (goalkit's constraints.txt has a tested set)"
-    reason = " ".join(str(fault).split())
-    return f"coremltools {version} cannot convert this encoder ({type(fault).__name__}: {reason[:300]}): {advice}"
+    return f"coremltools {version} cannot convert this encoder ({type(fault).__name__}: {reason_of(fault)}): {advice}"
 
 
 def _describe(spec: Any, model: Classifier) -> None:

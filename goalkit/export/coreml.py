@@ -42,20 +42,31 @@ def mil_proto() -> ModuleType:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what coremltools logs below errors, prints and draws to itself, and its known harmless warnings, for one call."""
-    logger = logging.getLogger("coremltools")
+def errors_alone(name: str) -> Iterator[None]:
+    """Let the logger called `name` log nothing below errors."""
+    logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            # value ranges of constants are compared in half precision, where some are infinite
-            warnings.filterwarnings("ignore", message="overflow encountered in cast", category=RuntimeWarning)
-            # the converter leaves its temporary weight folder to the garbage collector
-            warnings.filterwarnings("ignore", message="Implicitly cleaning up", category=ResourceWarning)
-            yield
+        yield
     finally:
         logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what coremltools logs below errors, prints and draws to itself, and its known harmless warnings, for one call."""
+    with (
+        errors_alone("coremltools"),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        # value ranges of constants are compared in half precision, where some are infinite
+        warnings.filterwarnings("ignore", message="overflow encountered in cast", category=RuntimeWarning)
+        # the converter leaves its temporary weight folder to the garbage collector
+        warnings.filterwarnings("ignore", message="Implicitly cleaning up", category=ResourceWarning)
+        yield
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from goalkit.backbones.probes import SAME
 from goalkit.classifier import Classifier
-from goalkit.errors import ExportError, GoalkitError
+from goalkit.errors import ExportError, GoalkitError, reason_of
 from goalkit.export.agreement import ADVICE, Agreement
 from goalkit.export.tracing import PlainGraph, quiet_tracing
 from goalkit.weights import compressed_weights, restore_float
@@ -65,9 +65,8 @@ def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = Fal
     except GoalkitError:
         raise
     except Exception as fault:  # models raise whatever they stumble over
-        reason = " ".join(str(fault).split())
         raise ExportError(
-            f"torch.jit.trace cannot follow this model ({type(fault).__name__}: {reason[:300]}): {ADVICE}"
+            f"torch.jit.trace cannot follow this model ({type(fault).__name__}: {reason_of(fault)}): {ADVICE}"
         ) from fault
     assert isinstance(traced, torch.jit.ScriptModule)
     names = ["embedding", *(output.feature for output in model.outputs)]

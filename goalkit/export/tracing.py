@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from goalkit.export.coreml import errors_alone
 from goalkit.export.runtime.ranges import LARGEST_HALF
 
 MASK_VALUE = -1e4
@@ -64,15 +64,9 @@ def _bounded(value: Any) -> Any:
 @contextlib.contextmanager
 def quiet_tracing() -> Iterator[None]:
     """Tracing looks at every attribute of every module, and so meets some that transformers warns about."""
-    logger = logging.getLogger("transformers.modeling_utils")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # attention implementations are chosen by comparing shapes, which are constants here
-            warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
-            warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace\w*` is deprecated", category=DeprecationWarning)
-            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
-            yield
-    finally:
-        logger.setLevel(level)
+    with errors_alone("transformers.modeling_utils"), warnings.catch_warnings():
+        # attention implementations are chosen by comparing shapes, which are constants here
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace\w*` is deprecated", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        yield

@@ -18,7 +18,7 @@ from goalkit.datasets.reading.encodings import TextFile
 from goalkit.datasets.reading.jsonlines import json_rows
 from goalkit.datasets.reading.rejects import Rejects
 from goalkit.datasets.reading.workbooks import workbook_rows
-from goalkit.errors import ConfigurationError, DatasetError
+from goalkit.errors import ConfigurationError, DatasetError, reason_of
 
 BATCH = 65_536
 
@@ -136,8 +136,7 @@ def _parquet_rows(path: Path, names: Sequence[str], whole: bool) -> Iterator[Row
     except FileNotFoundError as fault:
         raise DatasetError(f"{path} cannot be read (no such file): check the path") from fault
     except (pa.ArrowException, OSError, ValueError) as fault:
-        reason = " ".join(str(fault).split())[:200]
-        raise DatasetError(f"{path} is not a Parquet file that can be read ({reason}): make it again") from fault
+        raise DatasetError(f"{path} is not a Parquet file that can be read ({reason_of(fault)}): make it again") from fault
 
 
 def _frame_rows(frame: Any, names: Sequence[str], rejects: Rejects) -> Iterator[Row]:

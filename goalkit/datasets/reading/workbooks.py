@@ -11,7 +11,7 @@ from typing import Any
 
 from goalkit.datasets.reading.columns import Row, find_columns, listed
 from goalkit.datasets.reading.headers import LOOKED_AT, find_header, tell_skipped
-from goalkit.errors import DatasetError
+from goalkit.errors import DatasetError, reason_of
 
 BATCH = 1_000
 
@@ -67,9 +67,8 @@ def _opened(path: Path) -> Iterator[Any]:
     except OSError as fault:
         raise DatasetError(f"{path} cannot be read ({fault.strerror or fault}): check the path") from fault
     except Exception as fault:  # openpyxl has no error for damaged files: those of zip, XML and its own code come through
-        reason = " ".join(str(fault).split())[:200] or type(fault).__name__
         raise DatasetError(
-            f"{path} is not an Excel workbook that can be read ({reason}): save it again as .xlsx, without a password"
+            f"{path} is not an Excel workbook that can be read ({reason_of(fault)}): save it again as .xlsx, without a password"
         ) from fault
 
 

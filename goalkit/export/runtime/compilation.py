@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 from torch import Tensor
 
-from goalkit.errors import RuntimeModelError, UnsupportedOperationError
+from goalkit.errors import RuntimeModelError, UnsupportedOperationError, reason_of
 from goalkit.export.runtime.operations import OPERATIONS
 from goalkit.export.runtime.values import Blobs, Value, decode
 
@@ -157,10 +157,9 @@ def _failure(step: Step, arguments: dict[str, Any], fault: Exception) -> str:
         for part in (each if isinstance(each, list) else [each])
         if isinstance(part, Tensor)
     )
-    reason = " ".join(str(fault).split())[:200]
     return (
-        f"{step.kind} (of {step.name}) does not fit {shapes} ({reason}): if an input had another shape than its default, the "
-        "program was traced with sizes of the default, so give that one or convert it again; else restore the file"
+        f"{step.kind} (of {step.name}) does not fit {shapes} ({reason_of(fault)}): if an input had another shape than its "
+        "default, the program was traced with sizes of the default, so give that one or convert it again; else restore the file"
     )
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from goalkit.errors import GoalkitError, RuntimeModelError
+from goalkit.errors import GoalkitError, RuntimeModelError, reason_of
 
 
 @contextlib.contextmanager
@@ -26,7 +26,6 @@ def blamed_on(source: str | Path) -> Iterator[None]:
         fault.args = (message if str(source) in message else f"{source}: {message}",)
         raise
     except Exception as fault:  # a damaged file can raise anything
-        reason = " ".join(str(fault).split())[:300]
         raise RuntimeModelError(
-            f"{source} cannot be executed as it stands ({type(fault).__name__}: {reason}): restore it or export again"
+            f"{source} cannot be executed as it stands ({type(fault).__name__}: {reason_of(fault)}): restore it or export again"
         ) from fault
