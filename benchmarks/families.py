@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from goalkit.errors import GoalkitError
+from goalkit.backbones.probes import difference
+from goalkit.errors import GoalkitError, reason_of
 
 LENGTHS = (24, 17, 9, 4)
 LABELS = 3
@@ -68,31 +69,38 @@ def texts(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def tried(family: str) -> dict[str, Any]:
-    """What became of one family."""
+    """What became of one family in float32 and, if that is right, what weights rounded to half precision change."""
+    try:
+        with time_limit(), torch.no_grad():
+            model = small(family)
+            ids, mask = texts(model)
+            right = torch.softmax(model(input_ids=ids, attention_mask=mask).logits, -1)
+    except Exception as fault:  # whatever it is, the settings above do not suit the family
+        return {"outcome": "not built", "reason": short(fault)}
+    try:
+        found = executed(model, ids, mask, "float32")
+    except GoalkitError as fault:
+        return {"outcome": "refused", "reason": short(fault)}
+    except Exception as fault:
+        return {"outcome": "raw error", "reason": f"{type(fault).__name__}: {short(fault)}"}
+    error = float((found - right).abs().max())
+    result: dict[str, Any] = {"outcome": "exported" if error < 1e-4 else "wrong", "largest_error": float(f"{error:.2g}")}
+    try:
+        result["rounding"] = float(f"{difference(executed(model, ids, mask, 'float16'), right):.2g}")
+    except GoalkitError as fault:
+        result["rounding_refused"] = short(fault)
+    return result
+
+
+def executed(model: Any, ids: torch.Tensor, mask: torch.Tensor, precision: str) -> torch.Tensor:
+    """Probabilities of a saved package, float32 [N, labels], its weights in this precision, its operations in float32."""
     from goalkit.export import CoreMLExporter, load_model
 
-    try:
-        with time_limit():
-            model = small(family)
-    except Exception as fault:
-        return {"outcome": "not built", "reason": short(fault)}
-    ids, mask = texts(model)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with time_limit():
-                exporter = CoreMLExporter(sequence_length=LENGTHS[0], precision="float32")
-                program = load_model(exporter.export(model, Path(folder, "model.mlpackage")))
-        except GoalkitError as fault:
-            return {"outcome": "refused", "reason": short(fault)}
-        except Exception as fault:
-            return {"outcome": "raw error", "reason": f"{type(fault).__name__}: {short(fault)}"}
-        found = program.predict_many({"input_ids": ids[:, None].int().numpy(), "attention_mask": mask[:, None].int().numpy()})[
-            "label_probabilities"
-        ]
-    with torch.no_grad():
-        right = torch.softmax(model(input_ids=ids, attention_mask=mask).logits, -1).numpy()
-    error = float(np.abs(found - right).max())
-    return {"outcome": "exported" if error < 1e-4 else "wrong", "largest_error": float(f"{error:.2g}")}
+    with tempfile.TemporaryDirectory() as folder, time_limit():
+        exporter = CoreMLExporter(sequence_length=LENGTHS[0], precision=precision)
+        program = load_model(exporter.export(model, Path(folder, "model.mlpackage")), precision="float32")
+        inputs = {"input_ids": ids[:, None].int().numpy(), "attention_mask": mask[:, None].int().numpy()}
+        return torch.from_numpy(program.predict_many(inputs)["label_probabilities"])
 
 
 @contextlib.contextmanager
@@ -113,8 +121,7 @@ def time_limit() -> Iterator[None]:
 
 def short(fault: BaseException) -> str:
     """The message of an error in one line, short enough for a table, without addresses in memory."""
-    line = " ".join(str(fault).split()) or type(fault).__name__
-    return re.sub(r"0x[0-9a-f]+", "0x…", line)[:160]
+    return re.sub(r"0x[0-9a-f]+", "0x…", reason_of(fault))[:160]
 
 
 def measure(data: Path | None) -> dict[str, Any]:
@@ -135,14 +142,22 @@ def table(found: dict[str, Any]) -> str:
     """The table of docs/families.md."""
     outcomes = Counter(each["outcome"] for each in found["families"].values())
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    rounding = [each["rounding"] for each in found["families"].values() if "rounding" in each]
     lines = [
-        f"{len(found['families'])} families: {counts}.",
+        f"{len(found['families'])} families: {counts}. Weights rounded to half precision change the probabilities of "
+        f"{len(rounding)} of them by {min(rounding):.2g} to {max(rounding):.2g} of their spread, {np.median(rounding):.2g} in "
+        "the median.",
         "",
-        "| family | outcome | largest error, or the reason |",
-        "|---|---|---|",
+        "| family | outcome | largest error, or the reason | rounded weights, or why refused |",
+        "|---|---|---|---|",
     ]
     for family, each in found["families"].items():
-        told = f"{each['largest_error']:.1e}" if "largest_error" in each else each["reason"].replace("|", "\\|")
-        lines.append(f"| {family} | {each['outcome']} | {told} |")
+        told = f"{each['largest_error']:.1e}" if "largest_error" in each else _cell(each["reason"])
+        half = f"{each['rounding']:.2g}" if "rounding" in each else _cell(each.get("rounding_refused", ""))
+        lines.append(f"| {family} | {each['outcome']} | {told} | {half} |")
     where = f"Measured on {found['date']}, {found['machine']}."
     return "\n".join([*lines, "", where, ""])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

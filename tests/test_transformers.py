@@ -17,6 +17,7 @@ from goalkit.export import CoreMLExporter, load_model, rescale_for_half_precisio
 from goalkit.export.checks import check_program, program_inputs
 from goalkit.export.rescaling import scale_stream, stream_magnitude
 from goalkit.export.runtime.loading import read_spec
+from goalkit.export.runtime.operations import OPERATIONS
 from goalkit.export.runtime.program import PACKAGE_DATA
 from goalkit.tokenization import TokenBatch
 
@@ -152,6 +153,13 @@ class Blind(Encoder):
 def test_graph_that_lost_the_mask_is_refused(tmp_path):
     with pytest.raises(ExportError, match="the traced graph does not do what the model does: on padded texts its embedding"):
         CoreMLExporter(sequence_length=8).export(Classifier(Blind(), (), "mean"), tmp_path / "model.mlpackage")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_program_that_cannot_be_executed_here_is_not_left_unchecked(tmp_path, monkeypatch):
+    monkeypatch.delitem(OPERATIONS, "gelu")
+    with pytest.raises(ExportError, match="cannot be compared with the model: the runtime does not know the operation gelu"):
+        CoreMLExporter(sequence_length=8).export(spread_out("bert"), tmp_path / "model.mlpackage")
     assert list(tmp_path.iterdir()) == []
 
 
