@@ -120,8 +120,9 @@ class CoreMLExporter:
             The bundle, which remembers the model to measure parity against; or the path of the package.
 
         Raises:
-            ExportError: the model cannot be converted, is too short for the sequence length, or overflows half precision.
-            ModelError: it is no encoder that goalkit knows.
+            ExportError: the model cannot be converted, is too short for the sequence length, overflows half precision, or the
+                package does not do what the model's own forward does.
+            ModelError: it is no encoder that goalkit can take over; see `Classifier.from_transformers`.
             ConfigurationError: hints, heads or replay do not fit the model, or "mixed" has no calibration texts.
             UpdatableModelError: a head breaks a rule of Core ML for models that learn on the device.
             StorageError: the folder cannot be written.
