@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import resource
 import signal
 import tempfile
 import warnings
@@ -22,8 +23,8 @@ from goalkit.errors import GoalkitError, reason_of
 LENGTHS = (24, 17, 9, 4)
 LABELS = 3
 DEVIATION = 0.3
-SECONDS = 120
-"""For one family. Some cannot be made small by the settings below, and build for minutes."""
+SECONDS, BYTES = 120, 16 * 2**30
+"""For one family: some cannot be made small by the settings below."""
 
 SETTINGS: dict[str, Any] = {
     "vocab_size": 120,
@@ -129,6 +130,7 @@ def measure(data: Path | None) -> dict[str, Any]:
     from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as NAMES
 
     logging.getLogger("transformers").setLevel(logging.ERROR)
+    resource.setrlimit(resource.RLIMIT_AS, (BYTES, resource.RLIM_INFINITY))
     found = {}
     for family in sorted(NAMES):
         with warnings.catch_warnings():
