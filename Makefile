@@ -12,7 +12,7 @@ demo: $(READY)
 test: lint types tests
 
 tests: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from goalkit import GoalModel
+from goalkit import Dataset, GoalModel
 from goalkit.cli import _COMMANDS, goalkit
 from goalkit.cli.reports import show_evaluation, show_scores
 from goalkit.errors import GoalkitError, StorageError
@@ -94,10 +94,10 @@ def test_train_export_verify(tmp_path, splits):
     assert page.exit_code == 0, page.output
     assert "没有标签的一行" in (tmp_path / "bad.jsonl").read_text(encoding="utf-8")
     page = call("export", tmp_path / "model", "--output", tmp_path / "bundle", "--sequence-length", 32)
-    assert page.exit_code in (0, 3), page.output
+    assert page.exit_code == 0, page.output
     assert "head kind: largest error" in page.output
     page = call("verify", tmp_path / "bundle", *source, "--reference", tmp_path / "model")
-    assert page.exit_code in (0, 3), page.output
+    assert page.exit_code == 0, page.output
     assert "against its answers in golden.json" in " ".join(page.output.split())
 
 
@@ -158,7 +158,7 @@ def test_evaluate_and_verify_take_the_tasks_that_a_file_has(run, exported, split
         (task,) = json.loads((tmp_path / "report.json").read_bytes())["tasks"]
         assert task["accuracy"]["value"] == pytest.approx(right)
     page = call("verify", exported.path, "--data", some)
-    assert page.exit_code in (0, 3), page.output
+    assert page.exit_code == 0, page.output
     assert "scored: category; not scored: difficulty, completion" in page.output
     assert "without labels for difficulty, completion the texts are split otherwise" in " ".join(page.output.split())
     write_csv(other, {"text": ["跑步", "游泳"], "mood": ["好", "坏"]})
@@ -267,9 +267,11 @@ def test_doctor_is_content_here_and_names_what_is_missing(monkeypatch):
     assert "missing: coremltools>=9.0" in page.output
 
 
-def test_demo_makes_everything(tmp_path):
+def test_demo_makes_everything(tmp_path, monkeypatch):
+    goals = Dataset.goals()
+    monkeypatch.setattr(Dataset, "goals", lambda: goals.take(range(0, len(goals), 8)))  # for time
     page = call("demo", "--output", tmp_path / "build", "--epochs", 1)
-    assert page.exit_code in (0, 3), page.output
+    assert page.exit_code == 0, page.output
     assert "What next:" in page.output
     results = json.loads((tmp_path / "build" / "demo.json").read_bytes())
     assert set(results["accuracy"]) == {"category", "difficulty", "completion"}
