@@ -9,7 +9,7 @@ import numpy as np
 
 from goalkit import Dataset, Splits
 from goalkit.datasets.augmentation import Augmentation, Deletion, Numbers, Swap, Synonyms, Typos, augment
-from goalkit.training import ngram_baseline
+from goalkit.evaluation import ngram_baseline
 
 SIZES, SEEDS = (100, 500, 2000), range(5)
 STRENGTHS = (0.1, 0.3, 0.6)

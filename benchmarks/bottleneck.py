@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from goalkit import Dataset, GoalModel
-from goalkit.training import profile
+from goalkit.evaluation import profile
 
 BACKBONES, TEXTS, LENGTH, RUNS = ("tiny-bert", "bert-base-chinese"), (1, 32), 64, 5
 

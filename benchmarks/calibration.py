@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from goalkit import Dataset, GoalModel, Splits, Trainer
-from goalkit.training import calibrate, calibration_error
+from goalkit.evaluation import calibrate, calibration_error
 
 TRAINER = Trainer(epochs=10, learning_rate=5e-4, temperature=False)
 SEEDS = 3

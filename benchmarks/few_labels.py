@@ -17,7 +17,8 @@ import numpy as np
 
 from benchmarks.pretrained import pretrained_model
 from goalkit import Dataset, GoalModel, Splits, Task, Trainer
-from goalkit.training import FewLabelsTrainer, evaluate, ngram_baseline
+from goalkit.evaluation import evaluate, ngram_baseline
+from goalkit.training import FewLabelsTrainer
 
 TASK = "intent"
 SHOTS, SEEDS, CHOOSING_SEED = (8, 64), 5, 99

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from goalkit import Dataset, GoalModel, Splits, Trainer
-from goalkit.training import Search, evaluate
+from goalkit.evaluation import evaluate
+from goalkit.training import Search
 from goalkit.training.processes import Processes
 
 ROWS, EPOCHS, BATCH, RATE = 1_200, 4, 16, 5e-4

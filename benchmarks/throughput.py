@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from benchmarks.titles import read_titles
 from goalkit import Dataset, GoalModel, Splits, Trainer
-from goalkit.training import evaluate
+from goalkit.evaluation import evaluate
 from goalkit.training.encoding import EncodedRows
 
 BATCHES = (16, 32, 64, 128)

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.calibration import calibration_errors
 from goalkit import CoreMLExporter, Dataset, GoalModel, Splits, Task, Trainer, UpdatableHeadBuilder
 from goalkit.compress import Compressor
-from goalkit.training import calibrate, evaluate, ngram_baseline
+from goalkit.evaluation import calibrate, evaluate, ngram_baseline
 
 TRAINER = Trainer(epochs=4, learning_rate=5e-4, batch_size=64, temperature=False)
 LENGTH = 48

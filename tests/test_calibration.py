@@ -3,8 +3,8 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from goalkit.training import calibrate, calibration_error
-from goalkit.training.calibration import fit_temperature
+from goalkit.evaluation import calibrate, calibration_error
+from goalkit.evaluation.calibration import fit_temperature
 
 
 def test_the_temperature_that_made_the_labels_is_found():

@@ -12,9 +12,9 @@ from goalkit import Dataset, GoalModel
 from goalkit.cli import _COMMANDS, goalkit
 from goalkit.cli.reports import show_evaluation, show_scores
 from goalkit.errors import GoalkitError, StorageError
+from goalkit.evaluation import EvaluationReport, TaskScore
+from goalkit.evaluation.report import task_report
 from goalkit.tasks import Task
-from goalkit.training import EvaluationReport, TaskScore
-from goalkit.training.report import task_report
 
 
 def call(*arguments, **options):

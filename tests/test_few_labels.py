@@ -7,7 +7,8 @@ from torch import nn
 
 from goalkit import Dataset, GoalModel
 from goalkit.errors import TrainingError
-from goalkit.training import FewLabelsTrainer, evaluate
+from goalkit.evaluation import evaluate
+from goalkit.training import FewLabelsTrainer
 from goalkit.training.contrastive import balanced_batches, contrastive_loss
 from goalkit.training.few_labels import FALLBACK, fit_head
 

@@ -5,12 +5,12 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from goalkit import CoreMLExporter, GoalModel, Task, UpdatableHeadBuilder
 from goalkit.errors import ConfigurationError
+from goalkit.evaluation import calibrate
 from goalkit.export import NeighboursHeadBuilder
 from goalkit.export.package import write_model
 from goalkit.export.runtime import load_model
 from goalkit.export.runtime.loading import executable
 from goalkit.export.updatable import find_violations
-from goalkit.training import calibrate
 
 
 def test_saved_head_gives_the_torch_heads_probabilities(run, splits, tmp_path):

@@ -10,9 +10,10 @@ from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_su
 from goalkit import GOAL_TASKS, Dataset, GoalModel, Splits, Task, Trainer, UpdatableHeadBuilder
 from goalkit.datasets import quality_report
 from goalkit.errors import ConfigurationError, DatasetError, TrainingError
+from goalkit.evaluation import calibrate, evaluate, evaluation_report, ngram_baseline
+from goalkit.evaluation.report import task_report
 from goalkit.export import CorrectionGate, NeighboursHeadBuilder, Replay, rehearse_update
-from goalkit.training import FewLabelsTrainer, calibrate, evaluate, evaluation_report, ngram_baseline
-from goalkit.training.report import task_report
+from goalkit.training import FewLabelsTrainer
 
 TASKS = {task.name: task for task in GOAL_TASKS}
 TRAINER = Trainer(epochs=2, learning_rate=3e-3, batch_size=32, precision="float32")
@@ -78,7 +79,7 @@ def test_scores_are_those_of_scikit_learn_on_names(run, splits, data):
 
 def test_intervals_average_over_the_labels_of_each_draw(monkeypatch):
     """A rare label is missing from many draws, and does not count as wrong in them."""
-    monkeypatch.setattr("goalkit.training.report.DRAWS", 60)
+    monkeypatch.setattr("goalkit.evaluation.report.DRAWS", 60)
     task = Task("kind", ("a", "b", "c", "d"))
     truth, predicted = np.array([0] * 8 + [1] * 6 + [2]), np.array([0] * 7 + [1] * 6 + [0, 2])
     confusion = np.zeros((4, 4), int)

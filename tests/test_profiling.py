@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from goalkit import GoalModel
 from goalkit.cli import goalkit
-from goalkit.errors import TrainingError
-from goalkit.training import profile, profiling
+from goalkit.errors import ConfigurationError
+from goalkit.evaluation import profile, profiling
 
 TEXTS = ["每天跑步5公里", "背50个单词"]
 
@@ -87,7 +87,7 @@ def test_profiling_leaves_the_model_alone_and_wants_texts(untrained, tmp_path):
     profile(untrained, TEXTS, repeats=1, trace=tmp_path / "trace.json.gz")
     assert json.loads(gzip.decompress((tmp_path / "trace.json.gz").read_bytes()))["traceEvents"]
     assert "takes" in json.loads((tmp_path / "profile.json").read_bytes())["bottleneck"]
-    with pytest.raises(TrainingError, match="there are no texts to profile with"):
+    with pytest.raises(ConfigurationError, match="there are no texts to profile with"):
         profile(untrained, [])
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goalkit.evaluation import evaluate, evaluation_report
+from goalkit.evaluation.report import task_report
 from goalkit.tasks import Task
-from goalkit.training import evaluate, evaluation_report
-from goalkit.training.report import task_report
 
 TASK = Task("kind", ("a", "b", "c"))
 

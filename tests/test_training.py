@@ -5,8 +5,8 @@ import torch
 
 from goalkit import Dataset, GoalModel, Splits, Trainer
 from goalkit.errors import DatasetError, TrainingError
-from goalkit.training import TaskScore, evaluate, ngram_baseline
-from goalkit.training.evaluation import score_labels
+from goalkit.evaluation import TaskScore, evaluate, ngram_baseline
+from goalkit.evaluation.scores import score_labels
 
 
 def test_learns_goals_it_has_not_seen(run, splits):

@@ -36,9 +36,10 @@ from benchmarks.personalisation.learners import (
 from benchmarks.pretrained import pretrained_model
 from goalkit import Bundle, Compressor, CoreMLExporter, Dataset, GoalModel, Splits, Trainer, UpdatableHeadBuilder
 from goalkit.errors import TrainingError
+from goalkit.evaluation import calibrate
 from goalkit.export import NeighboursHeadBuilder, Replay, rehearse_update
 from goalkit.export.bundle import PACKAGE
-from goalkit.training import FewLabelsTrainer, calibrate, standardize_embeddings
+from goalkit.training import FewLabelsTrainer, standardize_embeddings
 
 TASK = "category"
 LENGTH = 32

@@ -36,10 +36,11 @@ def command(output: Path, epochs: int, seed: int) -> None:
     from goalkit.compress import Compressor
     from goalkit.configuration import json_bytes
     from goalkit.datasets import Dataset
+    from goalkit.evaluation import evaluate, ngram_baseline
     from goalkit.export import CoreMLExporter, UpdatableHeadBuilder
     from goalkit.model import GoalModel
     from goalkit.storage import BUNDLE, MODEL, check_replaceable, write_file
-    from goalkit.training import Trainer, evaluate, ngram_baseline
+    from goalkit.training import Trainer
     from goalkit.training.locking import only_training
     from goalkit.training.processes import Processes
 

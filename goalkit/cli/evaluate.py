@@ -39,8 +39,8 @@ def command(
     speed and size. The texts need labels for one of the model's tasks, at least.
     """
     from goalkit.cli.reports import show_evaluation, show_scored
+    from goalkit.evaluation import evaluation_report
     from goalkit.model import GoalModel
-    from goalkit.training import evaluation_report
 
     loaded = GoalModel.load(model)
     if everything and data is None:

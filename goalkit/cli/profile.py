@@ -28,8 +28,8 @@ def command(model: Path, compare: Path | None, batch_size: int, length: int, out
     """Tell where a model spends its time, on goals that ship with goalkit, and name the bottleneck."""
     from goalkit.cli.reports import show_profiles
     from goalkit.datasets import Dataset
+    from goalkit.evaluation import profile
     from goalkit.model import GoalModel
-    from goalkit.training import profile
 
     texts = Dataset.goals().texts[:batch_size]
     profiles = {str(model): profile(GoalModel.load(model), texts, length=length, trace=trace)}

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from goalkit.cli.tables import console, megabytes, percent, table
 from goalkit.datasets import QualityReport
+from goalkit.evaluation import EvaluationReport, Profile, TaskScore
 from goalkit.export.verification import VerificationReport
 from goalkit.tasks import Task
-from goalkit.training import EvaluationReport, Profile, SearchResult, TaskScore, TrainingRun
+from goalkit.training import SearchResult, TrainingRun
 
 
 def show_scores(title: str, scores: tuple[TaskScore, ...]) -> None:

@@ -68,10 +68,11 @@ def command(
     """Train a model on labelled texts, 70 % to learn from, 15 % to choose the epoch, 15 % to report on."""
     from goalkit.cli.reports import show_epochs, show_scores
     from goalkit.cli.tables import console
+    from goalkit.evaluation import evaluate
     from goalkit.model import GoalModel
     from goalkit.storage import MODEL as MODEL_FOLDER
     from goalkit.storage import check_replaceable
-    from goalkit.training import FewLabelsTrainer, evaluate
+    from goalkit.training import FewLabelsTrainer
     from goalkit.training.locking import only_training
     from goalkit.training.processes import Processes
 

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from goalkit.datasets import Dataset
 from goalkit.errors import DivergedError, TrainingError
+from goalkit.evaluation.scores import TaskScore, score
 from goalkit.model import GoalModel
 from goalkit.precision import best_precision
 from goalkit.training.batching import Places, epoch_steps
 from goalkit.training.encoding import EncodedRows
-from goalkit.training.evaluation import TaskScore, score
 from goalkit.training.objective import Objective
 from goalkit.training.optimization import build_optimizer, set_rate
 from goalkit.training.processes import Processes

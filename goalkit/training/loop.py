@@ -10,8 +10,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from goalkit.datasets import Dataset
+from goalkit.evaluation.scores import TaskScore
 from goalkit.training.engine import Engine
-from goalkit.training.evaluation import TaskScore
 from goalkit.training.optimization import rate_factor
 from goalkit.training.recorder import Recorder
 from goalkit.training.run import Epoch

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from goalkit.configuration import to_dict, write_json
+from goalkit.evaluation.scores import TaskScore
 from goalkit.model import GoalModel
 from goalkit.storage import MODEL, replacing_folder
-from goalkit.training.evaluation import TaskScore
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

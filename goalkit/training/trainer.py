@@ -13,8 +13,8 @@ import torch
 from goalkit.configuration import between, one_of, to_dict
 from goalkit.datasets import Dataset, Splits
 from goalkit.errors import TrainingError
+from goalkit.evaluation.calibration import calibrate
 from goalkit.model import GoalModel
-from goalkit.training.calibration import calibrate
 from goalkit.training.dropout import fast_dropout
 from goalkit.training.encoding import rows_to_learn
 from goalkit.training.engine import Engine

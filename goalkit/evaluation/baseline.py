@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from goalkit.datasets import Splits
-from goalkit.training.evaluation import TaskScore, score_labels
+from goalkit.evaluation.scores import TaskScore, score_labels
 
 
 def ngram_baseline(splits: Splits) -> tuple[TaskScore, ...]:

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from goalkit.configuration import json_bytes, to_dict
 from goalkit.datasets import Dataset
+from goalkit.evaluation.calibration import calibration_error
+from goalkit.evaluation.scores import rows_to_score
 from goalkit.model import GoalModel
 from goalkit.storage import write_file
 from goalkit.tasks import Task
-from goalkit.training.calibration import calibration_error
-from goalkit.training.evaluation import rows_to_score
 
 DRAWS = 2_000
 CONFIDENCE = 0.95

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from goalkit.configuration import json_bytes, to_dict
-from goalkit.errors import StorageError, TrainingError
+from goalkit.errors import ConfigurationError, StorageError
 from goalkit.model import GoalModel
 from goalkit.storage import write_file
 
@@ -107,11 +107,11 @@ def profile(
         trace: a file for the profiler's trace, which chrome://tracing and Perfetto open.
 
     Raises:
-        TrainingError: there are no texts.
+        ConfigurationError: there are no texts.
         StorageError: the trace cannot be written.
     """
     if not texts:
-        raise TrainingError("there are no texts to profile with: give at least one")
+        raise ConfigurationError("there are no texts to profile with: give at least one")
     batch = model.tokenizer.encode(texts, length, longest=model.encoder.max_length)
     ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
 
