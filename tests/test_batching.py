@@ -50,7 +50,8 @@ def test_a_batch_is_what_the_tokenizer_gives():
     texts = ["跑步", "读", "跑步跑步跑步", "猫"]
     rows = EncodedRows.of(Dataset.from_columns(texts, {"kind": ["a", "b", "a", "b"]}), tokenizer, 6)
     places = np.array([2, 1, 3])
-    ids, mask, labels = rows.batch(places, torch.device("cpu"))
+    batch = rows.batch(places, torch.device("cpu"))
+    ids, mask, labels = batch.input_ids, batch.attention_mask, batch.labels
     wanted = tokenizer.encode([texts[place] for place in places], longest=6)
     assert np.array_equal(ids.numpy(), wanted.input_ids)
     assert np.array_equal(mask.numpy(), wanted.attention_mask)

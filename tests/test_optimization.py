@@ -3,11 +3,12 @@ import pytest
 import torch
 from torch import nn
 
-from goalkit import Dataset, GoalModel, Splits, Trainer
+from goalkit import Dataset, Splits, Trainer
 from goalkit.errors import ConfigurationError, TrainingError
 from goalkit.training.dropout import ByteDropout, fast_dropout
-from goalkit.training.objective import Objective
-from goalkit.training.optimization import build_optimizer, frozen, layer_depths, rate_factor
+from goalkit.training.encoding import Batch
+from goalkit.training.objective import CrossEntropy
+from goalkit.training.optimization import build_optimizer, frozen, rate_factor
 
 
 def rates(steps, **settings):
@@ -20,28 +21,6 @@ def test_the_rate_climbs_and_falls():
     cosine = rates(101, warmup=0, schedule="cosine")
     assert cosine[51] == pytest.approx(0.5)
     assert cosine == sorted(cosine, reverse=True)
-
-
-@pytest.mark.parametrize(
-    "encoder",
-    [
-        {},
-        {
-            "backbone": "mobilebert",
-            "hidden_size": 64,
-            "intra_bottleneck_size": 32,
-            "true_hidden_size": 32,
-            "embedding_size": 32,
-        },
-    ],
-)
-def test_depths_of_any_encoder(splits, encoder):
-    backbone = encoder.pop("backbone", "tiny-bert")
-    sizes = {"num_attention_heads": 4, "num_hidden_layers": 3, **encoder}
-    depths = layer_depths(GoalModel.from_backbone(backbone, tasks=splits.train.tasks, encoder=sizes))
-    assert set(depths.values()) == {0, 1, 2, 3, 4}
-    assert all(depth == 0 for name, depth in depths.items() if name.startswith("encoder.model.embeddings"))
-    assert all(depth == 4 for name, depth in depths.items() if name.startswith("head"))
 
 
 def test_lower_layers_learn_slower_and_only_matrices_decay(run):
@@ -86,14 +65,14 @@ def test_accumulated_batches_step_like_one(untrained, splits):
 
 def test_rare_classes_weigh_more_and_tasks_as_told():
     rows = Dataset.from_columns(["一", "二", "三", "四"], {"kind": ["a", "a", "a", "b"], "size": ["s", "l", "s", "l"]})
-    settings = {"label_smoothing": 0.0, "device": torch.device("cpu")}
     logits = {"kind": torch.zeros(4, 2), "size": torch.zeros(4, 2)}
     labels = {task.name: torch.from_numpy(rows.label_ids(task)) for task in rows.tasks}
-    plain = Objective.of(rows, task_weights={"size": 0.5}, balanced=False, **settings)
-    assert plain(logits, labels).item() == pytest.approx(4 * np.log(2) * 1.5)
-    balanced = Objective.of(rows, task_weights={}, balanced=True, **settings)
+    batch = Batch(np.arange(4), torch.zeros(4, 3), torch.ones(4, 3), labels)
+    plain = CrossEntropy.of(rows, Trainer(task_weights={"size": 0.5}))
+    assert plain.loss(logits, batch).item() == pytest.approx(4 * np.log(2) * 1.5)
+    balanced = CrossEntropy.of(rows, Trainer(class_weights="balanced"))
     assert balanced.class_weights["kind"].tolist() == pytest.approx([2 / 3, 2])
-    assert balanced(logits, labels).item() == pytest.approx(8 * np.log(2))  # 1 in the mean
+    assert balanced.loss(logits, batch).item() == pytest.approx(8 * np.log(2))  # 1 in the mean
 
 
 def test_byte_dropout_keeps_the_mean_and_forgets_nothing_in_evaluation():

@@ -56,7 +56,7 @@ def test_settings_that_run_to_infinity_are_pruned(untrained, few, tmp_path, monk
     step = Engine.step
 
     def diverge(self, batches, number, rate):
-        if self.trainer.optimizer == "sgd":
+        if self.settings.optimizer == "sgd":
             raise DivergedError("the loss is nan at step 0: lower learning_rate")
         return step(self, batches, number, rate)
 
@@ -117,7 +117,7 @@ def test_weights_that_are_no_numbers_after_the_last_step_are_pruned_too(untraine
 
     def diverge(self, batches, number, rate):
         loss = step(self, batches, number, rate)
-        if self.trainer.optimizer == "sgd" and number == len(self.steps(1)) - 1:
+        if self.settings.optimizer == "sgd" and number == len(self.order(1)) - 1:
             next(iter(self.model.heads.values())).weight.data.fill_(float("nan"))
         return loss
 

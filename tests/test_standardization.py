@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from goalkit import GoalModel
+from goalkit.backbones.huggingface_encoder import HuggingFaceEncoder
 from goalkit.errors import ModelError, TrainingError
 from goalkit.training import standardize_embeddings
 
@@ -21,10 +22,14 @@ def test_embeddings_are_standardized_and_nothing_else_changes(backbone, splits, 
         assert new[task] == pytest.approx(old[task], abs=1e-4)
 
 
+class Bounded(HuggingFaceEncoder):
+    def forward(self, input_ids, attention_mask, length):
+        return torch.tanh(super().forward(input_ids, attention_mask, length))
+
+
 def test_an_encoder_that_ends_otherwise_is_refused(untrained, splits):
     model = untrained.copy()
-    model.pooling = "encoder"
-    model.encoder.forward = lambda ids, mask, length: torch.tanh(torch.ones(len(ids), model.encoder.hidden_size) * ids[:, :1])
+    model.encoder.__class__ = Bounded
     with pytest.raises(ModelError, match="something else follows"):
         standardize_embeddings(model, splits.test.texts[:8])
     with pytest.raises(TrainingError, match="1 texts"):

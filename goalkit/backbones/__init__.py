@@ -1,10 +1,12 @@
 """Backbones: the encoders goalkit can train and export, found through the entry-point group `goalkit.backbones`."""
 
+from goalkit.backbones.anatomy import Anatomy
 from goalkit.backbones.contract import Backbone, Checkpoint, Encoder
 from goalkit.backbones.discovery import InstalledBackbone, find_backbone, installed_backbones
 from goalkit.backbones.vocabulary import default_vocabulary, vocabulary_from_texts
 
 __all__ = [
+    "Anatomy",
     "Backbone",
     "Checkpoint",
     "Encoder",

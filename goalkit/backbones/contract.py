@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import attrs
 from torch import Tensor, nn
 
-from goalkit.backbones.probes import made_up_texts
+from goalkit.backbones.anatomy import Anatomy, find_anatomy
+from goalkit.backbones.probes import TRIED_LENGTH, made_up_texts
 from goalkit.backbones.vocabulary import default_vocabulary
 from goalkit.tokenization import WordPieceTokenizer
 
@@ -55,6 +56,16 @@ class Encoder(nn.Module, ABC):
         By default they are made of the first ids, which every vocabulary has.
         """
         return made_up_texts(FEWEST_IDS, length, texts)
+
+    def anatomy(self) -> Anatomy:
+        """Which of its modules are its embeddings, its layers and its last normalisation, found by running it once.
+
+        Raises:
+            ModelError: the encoder's layers are not the items of one `torch.nn.ModuleList`.
+        """
+        device = next(self.parameters()).device
+        ids, mask = (each.to(device) for each in self.example_texts(min(TRIED_LENGTH, self.max_length), 2))
+        return find_anatomy(self, ids, mask, self.hidden_size)
 
 
 @attrs.frozen

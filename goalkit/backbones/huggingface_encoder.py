@@ -9,11 +9,8 @@ from torch import Tensor, nn
 
 from goalkit.backbones.contract import Encoder
 from goalkit.backbones.conventions import find_convention, first_position, own_output, readable_texts
-from goalkit.backbones.probes import SAME, difference
+from goalkit.backbones.probes import SAME, TRIED_LENGTH, difference
 from goalkit.errors import ModelError
-
-TRIED_LENGTH = 12
-"""Tokens of the texts on which a model is tried when it is taken over."""
 
 
 class HuggingFaceEncoder(Encoder):

@@ -10,6 +10,9 @@ from torch import Tensor
 SAME = 1e-4
 """Largest difference, relative to the spread of the right numbers, between two ways of computing the same in float32."""
 
+TRIED_LENGTH = 12
+"""Tokens of the texts on which an encoder is tried."""
+
 
 def made_up_texts(
     vocabulary_size: int, length: int, texts: int, *, padding_id: int = 0, last_id: int | None = None

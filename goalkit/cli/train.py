@@ -77,14 +77,14 @@ def command(
     from goalkit.training.processes import Processes
 
     context, processes = click.get_current_context(), Processes.current()
+    without = {"contrastive": ("settings", *options), "frozen": ("settings", *options, "run", "resume", "tensorboard")}
     unused = [
-        name
-        for name in ("settings", "run", *options, "resume", "tensorboard")
+        f"--{name.replace('_', '-')}"
+        for name in without.get(few_labels or "", ())
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     ]
-    if few_labels and unused:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
-        raise click.UsageError(f"--few-labels has no epochs, no checkpoints and no log: leave out {named}")
+    if unused:
+        raise click.UsageError(f"--few-labels {few_labels} has no use for {', '.join(unused)}: leave out what it does not use")
     context.with_resource(only_training(output, processes, beside=True))
     if processes.first:
         check_replaceable(output, MODEL_FOLDER)
@@ -94,7 +94,12 @@ def command(
     tasks = splits.train.tasks
     model = GoalModel.from_backbone(backbone, tasks=tasks, vocabulary_from=texts, checkpoint=checkpoint, seed=seed)
     if few_labels:
-        few = FewLabelsTrainer(tuning=few_labels, seed=seed).fit(model, splits.train.extend(splits.validation))
+        kept: dict[str, Any] = {"folder": run, "resume": resume, "tensorboard": tensorboard}
+        few = FewLabelsTrainer(tuning=few_labels, seed=seed).fit(
+            model, splits.train.extend(splits.validation), **(kept if few_labels == "contrastive" else {})
+        )
+        if not processes.first:
+            return
         few.save(output)
         show_scores(f"{len(splits.test)} test texts", evaluate(few.model, splits.test))
         console.print(f"model: {output}\nnext:  goalkit export {output}")

@@ -16,6 +16,7 @@ import attrs
 import torch
 from torch import nn
 
+from goalkit.backbones.anatomy import attention_of
 from goalkit.configuration import json_bytes, to_dict
 from goalkit.errors import ConfigurationError, StorageError
 from goalkit.model import GoalModel
@@ -23,7 +24,6 @@ from goalkit.storage import write_file
 
 WARM = 3
 FRAME = "goalkit/"
-_LAYER = re.compile(r"\.(\d+)\.?")
 
 OPERATIONS = {
     "matrix products": r"mm$|bmm$|addmm|matmul|mkldnn_linear|linear$",
@@ -155,20 +155,14 @@ def _timed(run: Callable[[], None]) -> float:
 
 
 def _parts(model: GoalModel) -> dict[str, nn.Module]:
-    """The modules to be timed: embeddings, in each layer what is attention and what is not, and heads."""
-    found: dict[str, nn.Module] = {}
-    for name, module in model.named_modules():
-        layer = _LAYER.search(name)
-        leaf = name.rsplit(".", 1)[-1]
-        if leaf == "embeddings":
-            found["embeddings"] = module
-        elif name.startswith("head_layers."):
-            found[f"pooling and heads/{leaf}"] = module
-        elif layer and leaf == "attention":
-            found[f"layer {int(layer[1]) + 1}/attention"] = module
-        elif layer and name == name[: layer.end()].removesuffix("."):
-            found[f"layer {int(layer[1]) + 1}"] = module
-    return found
+    """The modules to be timed: embeddings, layers and the attention in each, and heads."""
+    anatomy = model.encoder.anatomy()
+    found = {f"embeddings/{place}": module for place, module in enumerate(anatomy.embeddings)}
+    for number, layer in enumerate(anatomy.layers, 1):
+        found[f"layer {number}"] = layer
+        if (attention := attention_of(layer)) is not None:
+            found[f"layer {number}/attention"] = attention
+    return found | {f"pooling and heads/{name}": head for name, head in model.heads.items()}
 
 
 def _frame(frames: ExitStack, module: nn.Module, name: str) -> None:
@@ -195,19 +189,16 @@ def _read(events: Any, repeats: int, texts: int, tokens: int, milliseconds: floa
         elif event.name.startswith("aten::"):
             operations[_kind(event.name)] += event.self_cpu_time_total
     whole = frames.pop("whole")
-    kinds: Counter[str] = Counter({"embeddings": frames["embeddings"]})
-    parts: Counter[str] = Counter({"embeddings": frames["embeddings"]})
+    kinds: Counter[str] = Counter()
+    parts: Counter[str] = Counter()
     for name, spent in frames.items():
-        layer, _, inner = name.partition("/")
-        if layer == "pooling and heads":
-            kinds[layer] += spent
-            parts[layer] += spent
-        elif inner:  # attention lies within its layer
+        part, _, inner = name.partition("/")
+        if inner == "attention":  # lies within its layer
             kinds["attention"] += spent
             kinds["feed-forward"] -= spent
-        elif layer != "embeddings":
-            parts[layer] += spent
-            kinds["feed-forward"] += spent
+        else:
+            parts[part] += spent
+            kinds["feed-forward" if part.startswith("layer ") else part] += spent
     for shares in (kinds, parts):
         shares["other"] = max(0, whole - sum(shares.values()))
     operations["other"] += max(0, whole - sum(operations.values()))

@@ -51,7 +51,7 @@ def stream_magnitude(model: Classifier, texts: TokenBatch) -> float:
     def watch(module: nn.Module, arguments: Any, result: Tensor) -> None:
         largest.append(float(result.abs().max()))
 
-    layers = mobilebert.encoder.layer
+    layers: Any = model.encoder.anatomy().layers
     watched = [mobilebert.embeddings, *layers, *(layer.output.bottleneck.dense for layer in layers)]
     handles = [module.register_forward_hook(watch) for module in watched]
     try:
@@ -82,7 +82,8 @@ def scale_stream(model: Classifier, mobilebert: Any, factor: float) -> None:
     else:
         written.append(embeddings.word_embeddings.weight)
     read: list[Tensor] = []
-    for layer in mobilebert.encoder.layer:
+    layers: Any = model.encoder.anatomy().layers
+    for layer in layers:
         written += [*layer.output.bottleneck.dense.parameters(), layer.output.bottleneck.LayerNorm.bias]
         read.append(layer.bottleneck.input.dense.weight)
         attention = layer.attention.self

@@ -1,18 +1,26 @@
 """Training: fitting a GoalModel to labelled goals."""
 
+from goalkit.training.distillation import SameEmbeddings, SoftLabels
 from goalkit.training.few_labels import FewLabelsRun, FewLabelsTrainer
+from goalkit.training.objective import CrossEntropy, Objective
 from goalkit.training.run import Epoch, TrainingRun
 from goalkit.training.search import Search, SearchResult
+from goalkit.training.settings import TrainingSettings
 from goalkit.training.standardization import standardize_embeddings
 from goalkit.training.trainer import Trainer
 
 __all__ = [
+    "CrossEntropy",
     "Epoch",
     "FewLabelsRun",
     "FewLabelsTrainer",
+    "Objective",
+    "SameEmbeddings",
     "Search",
     "SearchResult",
+    "SoftLabels",
     "Trainer",
     "TrainingRun",
+    "TrainingSettings",
     "standardize_embeddings",
 ]

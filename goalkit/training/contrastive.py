@@ -4,16 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from goalkit.model import GoalModel
 from goalkit.training.batching import Places
+from goalkit.training.encoding import Batch
+from goalkit.training.objective import Objective
 
 FEWEST = 2
-"""Rows a label in a batch: an anchor and one positive."""
+"""Rows per label in a batch: an anchor and one positive."""
+
+
+@attrs.frozen(eq=False)
+class SupervisedContrast(Objective):
+    """The mean over tasks of `contrastive_loss`, for batches in which every label has several rows (see `balanced_batches`).
+
+    Args:
+        temperature: what cosines are divided by; the lower, the more the hardest negatives count.
+    """
+
+    compares_rows = True
+    temperature: float
+
+    def outputs(self, model: GoalModel, batch: Batch) -> Mapping[str, Tensor]:
+        """See `Objective.outputs`."""
+        return {"embedding": model.embedding(batch.input_ids, batch.attention_mask, batch.length)}
+
+    def loss(self, outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """See `Objective.loss`."""
+        each = [contrastive_loss(outputs["embedding"], column, self.temperature) for column in batch.labels.values()]
+        return torch.stack(each).mean() * len(batch.places)
 
 
 def contrastive_loss(embeddings: Tensor, labels: Tensor, temperature: float) -> Tensor:

@@ -18,8 +18,30 @@ from goalkit.training.batching import Places
 
 
 @attrs.frozen(eq=False)
+class Batch:
+    """n of the rows to learn from, as tensors.
+
+    Args:
+        places: where they stand among all rows, int64 [n].
+        input_ids: int32 [n, S], S being the tokens of the longest row.
+        attention_mask: int32 [n, S].
+        labels: per task int64 [n].
+    """
+
+    places: Places
+    input_ids: Tensor
+    attention_mask: Tensor
+    labels: Mapping[str, Tensor]
+
+    @property
+    def length(self) -> int:
+        """S."""
+        return self.input_ids.shape[1]
+
+
+@attrs.frozen(eq=False)
 class EncodedRows:
-    """N rows: their token ids one after another, int32 [T], where each begins, int64 [N + 1], and int64 [N] labels a task."""
+    """N rows: their token ids one after another, int32 [T], where each begins, int64 [N + 1], and int64 [N] labels per task."""
 
     ids: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
@@ -46,15 +68,15 @@ class EncodedRows:
         """How many tokens the rows at these places have together."""
         return int((self.starts[places + 1] - self.starts[places]).sum())
 
-    def batch(self, places: Places, device: torch.device) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Ids and mask, int32 [n, S] with S the longest of these n rows, and int64 [n] labels a task."""
+    def batch(self, places: Places, device: torch.device) -> Batch:
+        """The rows at these places."""
         lengths = self.starts[places + 1] - self.starts[places]
         columns = np.arange(lengths.max())
         mask = columns < lengths[:, None]
         ids = np.full(mask.shape, self.padding, np.int32)
         ids[mask] = self.ids[(self.starts[places, None] + columns)[mask]]
         labels = {name: torch.from_numpy(column[places]).to(device) for name, column in self.labels.items()}
-        return torch.from_numpy(ids).to(device), torch.from_numpy(mask.astype(np.int32)).to(device), labels
+        return Batch(places, torch.from_numpy(ids).to(device), torch.from_numpy(mask.astype(np.int32)).to(device), labels)
 
 
 def rows_to_learn(model: GoalModel, rows: Dataset) -> Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import attrs
 import numpy as np
@@ -14,64 +14,51 @@ from goalkit.errors import DivergedError, TrainingError
 from goalkit.evaluation.scores import TaskScore, score
 from goalkit.model import GoalModel
 from goalkit.precision import best_precision
-from goalkit.training.batching import Places, epoch_steps
+from goalkit.training.batching import Places
 from goalkit.training.encoding import EncodedRows
 from goalkit.training.objective import Objective
 from goalkit.training.optimization import build_optimizer, set_rate
 from goalkit.training.processes import Processes
-
-if TYPE_CHECKING:
-    from goalkit.training.trainer import Trainer
+from goalkit.training.settings import TrainingSettings
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 @attrs.frozen(eq=False)
 class Engine:
-    """A model with the rows it learns from and the optimizer that changes it."""
+    """A model with the rows it learns from, the loss that it is to make small, and the optimizer that changes it.
 
-    trainer: Trainer
+    Args:
+        settings: of the training.
+        model: what learns, on the device of `processes`.
+        rows: what it learns from.
+        objective: the loss.
+        order: the steps of an epoch, each a list of batches.
+        processes: that train together.
+    """
+
+    settings: TrainingSettings
     model: GoalModel
     rows: EncodedRows
     objective: Objective
+    order: Callable[[int], list[list[Places]]]
     processes: Processes
-    precision: torch.dtype
-    trained: list[nn.Parameter]
-    optimizer: torch.optim.Optimizer
+    precision: torch.dtype = attrs.field(init=False)
+    trained: list[nn.Parameter] = attrs.field(init=False)
+    optimizer: torch.optim.Optimizer = attrs.field(init=False)
 
-    @classmethod
-    def of(cls, trainer: Trainer, model: GoalModel, rows: Dataset, processes: Processes) -> Engine:
-        """Tokenise the rows and make the optimizer."""
-        objective = Objective.of(
-            rows,
-            task_weights=trainer.task_weights,
-            balanced=trainer.class_weights == "balanced",
-            label_smoothing=trainer.label_smoothing,
-            device=processes.device,
-        )
-        auto = trainer.precision == "auto"
-        return cls(
-            trainer,
-            model,
-            EncodedRows.of(rows, model.tokenizer, min(trainer.max_length, model.encoder.max_length)),
-            objective,
-            processes,
-            best_precision(processes.device) if auto else getattr(torch, trainer.precision),
-            [parameter for parameter in model.parameters() if parameter.requires_grad],
-            build_optimizer(model, trainer),
-        )
+    @precision.default
+    def _precision(self) -> torch.dtype:
+        auto = self.settings.precision == "auto"
+        return best_precision(self.processes.device) if auto else getattr(torch, self.settings.precision)
 
-    def steps(self, epoch: int) -> list[list[Places]]:
-        """The batches of each step of an epoch; see `epoch_steps`."""
-        trainer = self.trainer
-        return epoch_steps(
-            self.rows.lengths,
-            rows=trainer.batch_size,
-            tokens=trainer.batch_tokens,
-            accumulation=trainer.accumulation,
-            seed=trainer.seed,
-            epoch=epoch,
-        )
+    @trained.default
+    def _trained(self) -> list[nn.Parameter]:
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    @optimizer.default
+    def _optimizer(self) -> torch.optim.Optimizer:
+        return build_optimizer(self.model, self.settings)
 
     def autocast(self) -> torch.autocast:
         """The context in which the model computes in the chosen precision."""
@@ -86,12 +73,12 @@ class Engine:
         self.model.train()
         set_rate(self.optimizer, rate)
         self.optimizer.zero_grad()
-        torch.manual_seed(_seed(self.trainer.seed, number, self.processes.rank))
+        torch.manual_seed(_seed(self.settings.seed, number, self.processes.rank))
         count = sum(map(len, batches))
         total = torch.zeros((), device=self.processes.device)
         try:
-            for batch in batches:
-                total += self._accumulate(self.processes.share(batch), count)
+            for index, batch in enumerate(batches):
+                total += self._accumulate(self._share(batch, index), count)
         except (RuntimeError, MemoryError) as fault:
             if isinstance(fault, RuntimeError) and not any(words in str(fault) for words in OUT_OF_MEMORY):
                 raise
@@ -102,17 +89,23 @@ class Engine:
         loss = self.processes.sum_gradients(self.trained, total).item()
         if not np.isfinite(loss):
             raise DivergedError(f"the loss is {loss} at step {number}: lower learning_rate, or set precision='float32'")
-        nn.utils.clip_grad_norm_(self.trained, self.trainer.clip_norm)
+        nn.utils.clip_grad_norm_(self.trained, self.settings.clip_norm)
         self.optimizer.step()
         return float(loss)
+
+    def _share(self, batch: Places, index: int) -> Places:
+        """This process's part of a batch. Batches whose rows are compared with each other stay whole, and are dealt out."""
+        if not self.objective.compares_rows:
+            return self.processes.share(batch)
+        return batch if index % self.processes.count == self.processes.rank else batch[:0]
 
     def _accumulate(self, places: Places, count: int) -> Tensor:
         if not len(places):
             return torch.zeros((), device=self.processes.device)
-        ids, mask, labels = self.rows.batch(places, self.processes.device)
+        batch = self.rows.batch(places, self.processes.device)
         with self.autocast():
-            logits = self.model(ids, mask, ids.shape[1])
-        loss = self.objective(logits, labels) / count
+            outputs = self.objective.outputs(self.model, batch)
+        loss = self.objective.loss(outputs, batch) / count
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

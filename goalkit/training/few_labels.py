@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from goalkit.configuration import between, one_of, to_dict, write_json
 from goalkit.datasets import Dataset
-from goalkit.errors import DivergedError, TrainingError
+from goalkit.errors import TrainingError
 from goalkit.model import GoalModel
-from goalkit.precision import best_precision
 from goalkit.storage import MODEL, replacing_folder
-from goalkit.training.contrastive import balanced_batches, contrastive_loss
-from goalkit.training.dropout import fast_dropout
+from goalkit.training.batching import Places
+from goalkit.training.contrastive import SupervisedContrast, balanced_batches
 from goalkit.training.encoding import EncodedRows, rows_to_learn
-from goalkit.training.processes import Processes
+from goalkit.training.loop import Bookkeeping, train
+from goalkit.training.settings import TrainingSettings
 from goalkit.weights import describe_compression
-
-logger = logging.getLogger(__name__)
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of regularisation to choose from, scikit-learn's `C`, for embeddings that are standardised."""
@@ -61,25 +57,49 @@ class FewLabelsTrainer:
     seed: int = attrs.field(default=0, validator=between(0, 2**32 - 1, whole=True))
     precision: str = attrs.field(default="auto", validator=one_of("auto", "float32", "bfloat16"))
 
-    def fit(self, model: GoalModel, rows: Dataset, *, progress: bool = True) -> FewLabelsRun:
+    def fit(
+        self,
+        model: GoalModel,
+        rows: Dataset,
+        *,
+        folder: str | Path | None = None,
+        resume: bool = False,
+        checkpoint_steps: int | None = None,
+        tensorboard: bool = False,
+        progress: bool = True,
+    ) -> FewLabelsRun:
         """Fit a copy of `model` to all of `rows`; nothing is held back, so score it on others.
 
         Args:
             model: where to start from, with a pre-trained encoder; it stays as it is.
             rows: one at least of every label. Matched with the model's tasks and labels by name.
+            folder: where contrastive tuning keeps `log.jsonl` and a checkpoint; without it, nothing is written.
+            resume: continue contrastive tuning from the folder's checkpoint; without one, start afresh.
+            checkpoint_steps: write a checkpoint after so many steps, in addition to the one at the end.
+            tensorboard: write event files into the folder, too.
             progress: show a progress bar while the encoder is tuned.
 
         Raises:
             DatasetError: the rows lack one of the model's tasks, or have a label that the model does not know.
-            TrainingError: the rows lack a label altogether, the encoder to tune is compressed, or the loss or the embeddings
-                stop being numbers.
+            TrainingError: the rows lack a label altogether, the encoder to tune is compressed, another training writes to the
+                folder, memory does not suffice, or the loss or the embeddings stop being numbers.
+            StorageError: the folder cannot be written.
         """
         rows = rows_to_learn(model, rows)
         start = time.perf_counter()
         student = model.copy()
         losses: list[float] = []
         if self.tuning == "contrastive":
-            losses = self._tune(student, rows, progress=progress)
+            bookkeeping = Bookkeeping(
+                folder=folder,
+                resume=resume,
+                checkpoint_steps=checkpoint_steps,
+                tensorboard=tensorboard,
+                progress=progress,
+            )
+            losses = self._tune(student, rows, bookkeeping)
+        elif folder is not None or resume:
+            raise TrainingError("tuning='frozen' has no steps to log or to resume: leave folder and resume out")
         embeddings = student.embed(rows.texts)
         if not np.isfinite(embeddings).all():
             raise TrainingError("the model's embeddings are not numbers (NaN or infinity): start from a sound model")
@@ -95,45 +115,25 @@ class FewLabelsTrainer:
             data_digest=rows.digest(),
         )
 
-    def _tune(self, model: GoalModel, rows: Dataset, *, progress: bool) -> list[float]:
+    def _tune(self, model: GoalModel, rows: Dataset, bookkeeping: Bookkeeping) -> list[float]:
         """Tune the encoder in place, and return the loss of every step."""
         if describe_compression(model):
             raise TrainingError("the encoder is compressed and cannot be tuned: take the original model, or tuning='frozen'")
-        device = Processes.current().device
-        auto = self.precision == "auto"
-        precision = best_precision(device) if auto else getattr(torch, self.precision)
+        settings = TrainingSettings(
+            epochs=1, learning_rate=self.learning_rate, warmup=WARMUP, seed=self.seed, precision=self.precision
+        )
         encoded = EncodedRows.of(rows, model.tokenizer, min(self.max_length, model.encoder.max_length))
-        parameters = list(model.encoder.to(device).parameters())
-        optimizer = torch.optim.AdamW(parameters, lr=self.learning_rate, fused=True)
-        warm = max(1, round(WARMUP * self.steps))
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min((step + 1) / warm, (self.steps - step) / max(1, self.steps - warm))
-        )
-        batches = balanced_batches(
-            encoded.labels, size=self.batch_size, steps=self.steps, random=np.random.default_rng(self.seed)
-        )
-        losses: list[float] = []
-        with torch.random.fork_rng([device] if device.type == "cuda" else []), fast_dropout(model, None):
-            torch.manual_seed(self.seed)
-            model.train()
-            for places in tqdm(batches, desc="tuning", unit="step", total=self.steps, disable=not progress):
-                ids, mask, labels = encoded.batch(places, device)
-                with torch.autocast(device.type, torch.bfloat16, enabled=precision is torch.bfloat16):
-                    embeddings = model.embedding(ids, mask, ids.shape[1])
-                each = [contrastive_loss(embeddings, column, self.temperature) for column in labels.values()]
-                loss = torch.stack(each).mean()
-                if not torch.isfinite(loss):
-                    raise DivergedError(
-                        f"the loss is {loss.item()} at step {len(losses)}: lower learning_rate, or set precision='float32'"
-                    )
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(parameters, 1.0)
-                optimizer.step()
-                schedule.step()
-                losses.append(loss.item())
-        model.cpu().eval()
-        return losses
+
+        def order(epoch: int) -> list[list[Places]]:
+            random = np.random.default_rng(self.seed)
+            return [
+                [places] for places in balanced_batches(encoded.labels, size=self.batch_size, steps=self.steps, random=random)
+            ]
+
+        identity = {"trainer": to_dict(self), "model_sha256": model.digest(), "data_sha256": rows.digest()}
+        objective = SupervisedContrast(self.temperature)
+        state = train(model, encoded, objective, settings, bookkeeping, identity=identity, order=order, train_heads=False)
+        return state.losses
 
 
 @attrs.frozen

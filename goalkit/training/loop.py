@@ -5,59 +5,162 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
+import attrs
 import numpy as np
+import torch
 from tqdm.auto import tqdm
 
 from goalkit.datasets import Dataset
 from goalkit.evaluation.scores import TaskScore
+from goalkit.model import GoalModel
+from goalkit.training.batching import Places, epoch_steps
+from goalkit.training.dropout import fast_dropout
+from goalkit.training.encoding import EncodedRows
 from goalkit.training.engine import Engine
-from goalkit.training.optimization import rate_factor
+from goalkit.training.locking import only_training
+from goalkit.training.objective import Objective
+from goalkit.training.optimization import frozen, rate_factor
+from goalkit.training.processes import Processes
 from goalkit.training.recorder import Recorder
 from goalkit.training.run import Epoch
+from goalkit.training.settings import TrainingSettings
 from goalkit.training.state import TrainingState
 
 logger = logging.getLogger(__name__)
 
 
+@attrs.frozen(kw_only=True)
+class Bookkeeping:
+    """What a training writes and shows while it runs, which changes nothing of its result.
+
+    Args:
+        folder: where `log.jsonl` and a checkpoint are kept, of one training at a time; without it, nothing is written.
+        resume: continue from the folder's checkpoint; without one, start afresh.
+        checkpoint_steps: write a checkpoint after so many steps, in addition to the one after each epoch.
+        tensorboard: write event files into the folder, too.
+        on_epoch: called after each epoch; what it raises ends the training.
+        progress: show a progress bar.
+    """
+
+    folder: str | Path | None = None
+    resume: bool = False
+    checkpoint_steps: int | None = None
+    tensorboard: bool = False
+    on_epoch: Callable[[Epoch], None] | None = None
+    progress: bool = True
+
+
 def train(
-    engine: Engine,
-    validation: Dataset,
-    state: TrainingState,
-    recorder: Recorder,
+    model: GoalModel,
+    rows: EncodedRows,
+    objective: Objective,
+    settings: TrainingSettings,
+    bookkeeping: Bookkeeping,
     *,
-    on_epoch: Callable[[Epoch], None] | None,
-    progress: bool,
+    identity: dict[str, Any],
+    validation: Dataset | None = None,
+    order: Callable[[int], list[list[Places]]] | None = None,
+    train_heads: bool = True,
+) -> TrainingState:
+    """Train a model in place, and leave it with the weights of its best epoch, on the CPU and in evaluation mode.
+
+    Under `torchrun` the processes share every batch; each gets the same model, the first one writes.
+
+    Args:
+        model: what learns.
+        rows: what it learns from.
+        objective: what is minimised.
+        settings: how.
+        bookkeeping: what is written and shown meanwhile.
+        identity: what a checkpoint must have been made with to be resumed from, ready for JSON.
+        validation: rows labelled for the model's tasks, by which epochs are compared; without them the training loss counts.
+        order: the steps of each epoch, from 1; by default all rows in random order, grouped by length.
+        train_heads: whether the heads learn, too.
+
+    Raises:
+        TrainingError: another training writes to the folder, memory does not suffice, or the checkpoint is damaged or of
+            another training.
+        DivergedError: the loss stops being a number.
+        StorageError: the folder cannot be written; the last good checkpoint is named.
+    """
+    processes = Processes.current()
+    model.to(processes.device)
+    cuda = [processes.device] if processes.device.type == "cuda" else []
+    folder = None if bookkeeping.folder is None else Path(bookkeeping.folder)
+    with (
+        nullcontext() if folder is None else only_training(folder, processes),
+        torch.random.fork_rng(cuda),
+        frozen(model, settings.frozen_layers, heads=not train_heads),
+        fast_dropout(model, settings.dropout),
+    ):
+        engine = Engine(settings, model, rows, objective, order or _default_order(settings, rows), processes)
+        recorder = Recorder(
+            folder,
+            identity,
+            engine,
+            checkpoint_steps=bookkeeping.checkpoint_steps,
+            tensorboard=bookkeeping.tensorboard,
+        )
+        with recorder.opened(resume=bookkeeping.resume) as state:
+            _run_epochs(engine, validation, state, recorder, bookkeeping)
+    model.load_state_dict(state.best)
+    model.cpu().eval()
+    return state
+
+
+def _default_order(settings: TrainingSettings, rows: EncodedRows) -> Callable[[int], list[list[Places]]]:
+    def order(epoch: int) -> list[list[Places]]:
+        return epoch_steps(
+            rows.lengths,
+            rows=settings.batch_size,
+            tokens=settings.batch_tokens,
+            accumulation=settings.accumulation,
+            seed=settings.seed,
+            epoch=epoch,
+        )
+
+    return order
+
+
+def _run_epochs(
+    engine: Engine, validation: Dataset | None, state: TrainingState, recorder: Recorder, bookkeeping: Bookkeeping
 ) -> None:
     """Take a training from `state`, its beginning or a checkpoint, to its end."""
-    trainer = engine.trainer
-    first = engine.processes.first
-    with tqdm(desc="training", unit="step", initial=state.done, disable=not (progress and first)) as bar:
-        while not _finished(state, trainer.epochs, trainer.patience):
-            steps = engine.steps(state.epoch)
-            bar.total = len(steps) * trainer.epochs
+    settings = engine.settings
+    metric = settings.metric if validation is not None else "loss"
+    shown = bookkeeping.progress and engine.processes.first
+    with tqdm(desc="training", unit="step", initial=state.done, disable=not shown) as bar:
+        while not _finished(state, settings.epochs, settings.patience):
+            steps = engine.order(state.epoch)
+            bar.total = len(steps) * settings.epochs
             clock = time.perf_counter() - state.seconds
             for batches in steps[state.step :]:
-                rate = trainer.learning_rate * rate_factor(trainer, state.done, bar.total)
+                rate = settings.learning_rate * rate_factor(settings, state.done, bar.total)
                 loss = engine.step(batches, state.done, rate)
                 state.advance(loss, sum(map(len, batches)), time.perf_counter() - clock)
                 recorder.stepped(state, batches, rate)
                 bar.update()
-            scores, validation_loss = engine.validate(validation)
+            loss = state.loss / sum(len(batch) for batches in steps for batch in batches)
+            scores, validation_loss = engine.validate(validation) if validation is not None else ((), None)
             epoch = Epoch(
                 number=state.epoch,
-                loss=state.loss / len(engine.rows),
+                loss=loss,
                 validation=scores,
                 validation_loss=validation_loss,
-                score=_judged(scores, validation_loss, trainer.metric),
+                score=_judged(scores, loss if validation_loss is None else validation_loss, metric),
                 seconds=round(time.perf_counter() - clock, 3),
             )
             state.finish(epoch, engine.model)
             recorder.finished(state, epoch)
-            bar.set_postfix_str(f"loss {epoch.loss:.3f}, validation {trainer.metric} {epoch.score:.3f}")
-            if on_epoch is not None:
-                on_epoch(epoch)
-            logger.info("epoch %d: loss %.4f, validation %s %.4f", epoch.number, epoch.loss, trainer.metric, epoch.score)
+            judged = f"{metric if validation is None else f'validation {metric}'} {epoch.score:.3f}"
+            bar.set_postfix_str(f"loss {epoch.loss:.3f}, {judged}")
+            if bookkeeping.on_epoch is not None:
+                bookkeeping.on_epoch(epoch)
+            logger.info("epoch %d: loss %.4f, %s %.4f", epoch.number, epoch.loss, metric, epoch.score)
 
 
 def _finished(state: TrainingState, epochs: int, patience: int) -> bool:

@@ -1,8 +1,10 @@
-"""What training makes small: the sum over tasks of their cross entropies."""
+"""What training minimises."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 import attrs
 import numpy as np
@@ -11,15 +13,38 @@ from torch import Tensor
 from torch.nn import functional
 
 from goalkit.datasets import Dataset
+from goalkit.model import GoalModel
+from goalkit.training.encoding import Batch
+from goalkit.training.settings import TrainingSettings
+
+
+class Objective(ABC):
+    """A loss, and what it needs of the model."""
+
+    compares_rows: ClassVar[bool] = False
+    """Whether the loss of a row depends on the other rows of its batch. Such a batch is never divided among processes."""
+
+    def outputs(self, model: GoalModel, batch: Batch) -> Mapping[str, Tensor]:
+        """What the loss is computed from, in the precision of the training; by default each task's logits, [n, labels]."""
+        logits: dict[str, Tensor] = model(batch.input_ids, batch.attention_mask, batch.length)
+        return logits
+
+    def fingerprint(self) -> str:
+        """What tells this objective from others when a training is resumed; by default the name of its class."""
+        return type(self).__name__
+
+    @abstractmethod
+    def loss(self, outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """The loss summed over the n rows of a batch, a scalar; computed in float32."""
 
 
 @attrs.frozen(eq=False)
-class Objective:
-    """Cross entropy of every task, each with its weight in the whole and, if asked, weights of its classes.
+class CrossEntropy(Objective):
+    """The sum over tasks of their cross-entropies, each with its weight and, if asked, weights of its classes.
 
     Args:
-        task_weights: for each task how much it counts.
-        class_weights: for each task float32 [labels], 1 in the mean over the training rows; none for equal ones.
+        task_weights: per task how much it counts.
+        class_weights: per task float32 [labels], 1 on average over the training rows; none for equal ones.
         label_smoothing: share of the truth that is spread over all labels (Szegedy et al., 2016, arXiv 1512.00567).
     """
 
@@ -28,28 +53,26 @@ class Objective:
     label_smoothing: float = 0.0
 
     @classmethod
-    def of(
-        cls, rows: Dataset, *, task_weights: Mapping[str, float], balanced: bool, label_smoothing: float, device: torch.device
-    ) -> Objective:
-        """For the tasks of `rows`; `balanced` weighs classes by the inverse of how often they occur."""
-        weights = {task.name: task_weights.get(task.name, 1.0) for task in rows.tasks}
+    def of(cls, rows: Dataset, settings: TrainingSettings) -> CrossEntropy:
+        """For the tasks of `rows`, weighted as `settings` say."""
+        weights = {task.name: settings.task_weights.get(task.name, 1.0) for task in rows.tasks}
         classes = {}
-        for task in rows.tasks if balanced else ():
+        for task in rows.tasks if settings.class_weights == "balanced" else ():
             counts = np.bincount(rows.label_ids(task), minlength=len(task.labels))
-            classes[task.name] = torch.from_numpy((len(rows) / len(counts) / counts).astype(np.float32)).to(device)
-        return cls(weights, classes, label_smoothing)
+            classes[task.name] = torch.from_numpy((len(rows) / len(counts) / counts).astype(np.float32))
+        return cls(weights, classes, settings.label_smoothing)
 
-    def __call__(self, logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
-        """The sum, a scalar, over n rows: of logits, for each task float [n, labels], and labels, int64 [n]."""
-        losses = [
-            weight
-            * functional.cross_entropy(
-                logits[name].float(),
-                labels[name],
-                weight=self.class_weights.get(name),
+    def loss(self, outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """See `Objective.loss`."""
+        losses = []
+        for name, weight in self.task_weights.items():
+            logits, classes = outputs[name].float(), self.class_weights.get(name)
+            loss = functional.cross_entropy(
+                logits,
+                batch.labels[name],
+                weight=None if classes is None else classes.to(logits.device),
                 label_smoothing=self.label_smoothing,
                 reduction="sum",
             )
-            for name, weight in self.task_weights.items()
-        ]
+            losses.append(weight * loss)
         return torch.stack(losses).sum()

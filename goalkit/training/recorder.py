@@ -88,7 +88,7 @@ class Recorder:
         engine = self._engine
         return {
             **self._identity,
-            "seed": engine.trainer.seed,
+            "seed": engine.settings.seed,
             "rows": len(engine.rows),
             "tokens": int(engine.rows.lengths.sum()),
             "precision": str(engine.precision).removeprefix("torch."),

@@ -11,11 +11,10 @@ from goalkit.configuration import to_dict, write_json
 from goalkit.evaluation.scores import TaskScore
 from goalkit.model import GoalModel
 from goalkit.storage import MODEL, replacing_folder
+from goalkit.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from goalkit.training.trainer import Trainer
 
 
 @attrs.frozen
@@ -25,16 +24,17 @@ class Epoch:
     Args:
         number: from 1.
         loss: mean over the training rows, while they were trained on.
-        validation: scores on the validation rows, a task each.
+        validation: scores on the validation rows, one per task; none without such rows.
         validation_loss: mean over the validation rows of the tasks' summed negative log likelihoods.
-        score: what epochs are compared by, the higher the better: the trainer's metric, a loss negated.
+        score: what epochs are compared by, the higher the better: the metric, a loss negated; without validation rows it is
+            the training loss.
         seconds: of the pass and its validation.
     """
 
     number: int
     loss: float
     validation: tuple[TaskScore, ...]
-    validation_loss: float
+    validation_loss: float | None
     score: float
     seconds: float
 
@@ -54,7 +54,7 @@ class TrainingRun:
     """
 
     model: GoalModel = attrs.field(repr=False)
-    trainer: Trainer
+    trainer: TrainingSettings
     epochs: tuple[Epoch, ...] = attrs.field(repr=lambda epochs: f"<{len(epochs)} epochs>")
     best_epoch: int
     losses: tuple[float, ...] = attrs.field(repr=lambda losses: f"<{len(losses)} steps>")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from goalkit.errors import ModelError, TrainingError
 from goalkit.model import GoalModel
@@ -36,7 +36,9 @@ def standardize_embeddings(model: GoalModel, texts: Sequence[str]) -> GoalModel:
     before = model.embed(texts).astype(np.float64)
     mean, deviation = before.mean(0), before.std(0)
     deviation[deviation == 0] = 1
-    last = _last_normalisation(standardized.encoder, before.shape[1])
+    last: Any = standardized.encoder.anatomy().last_normalization  # a LayerNorm, or one like it, such as MobileBERT's NoNorm
+    if last is None:
+        raise ModelError("the encoder has no normalisation with weight and bias to fold shift and scale into")
     shift, scale = (torch.from_numpy(each) for each in (mean, deviation))
     with torch.no_grad():
         last.weight.copy_(last.weight.double() / scale)
@@ -51,11 +53,3 @@ def standardize_embeddings(model: GoalModel, texts: Sequence[str]) -> GoalModel:
             "this encoder's embeddings cannot be standardized"
         )
     return standardized
-
-
-def _last_normalisation(encoder: nn.Module, width: int) -> nn.LayerNorm:
-    for module in reversed(list(encoder.modules())):
-        parameters = dict(module.named_parameters(recurse=False))
-        if set(parameters) == {"weight", "bias"} and all(each.shape == (width,) for each in parameters.values()):
-            return module  # type: ignore[return-value]  # or one like it, such as MobileBERT's NoNorm
-    raise ModelError("the encoder has no normalisation with weight and bias to fold shift and scale into")

@@ -14,11 +14,12 @@ from goalkit.datasets.cleaning import clean_text
 from goalkit.datasets.dataset import TEXT, Dataset
 from goalkit.datasets.duplicates import duplicate_groups
 from goalkit.datasets.quality.drift import split_checks
+from goalkit.datasets.quality.figures import LabelFigures
 from goalkit.datasets.quality.labels import agreement_checks, balance_checks, combinations_of, spelling_checks
 from goalkit.datasets.quality.learning import Learnt, features_of, learning_checks
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.repetition import group_sizes, repetition_checks
-from goalkit.datasets.quality.report import LabelFigures, QualityReport, Section
+from goalkit.datasets.quality.report import QualityReport, Section
 from goalkit.datasets.quality.texts import lengths_of, text_checks, vocabulary_checks
 from goalkit.datasets.splits import Splits
 from goalkit.errors import ConfigurationError, DatasetError

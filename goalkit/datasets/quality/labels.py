@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from goalkit.datasets.dataset import Dataset
+from goalkit.datasets.quality.figures import Combination
 from goalkit.datasets.quality.limits import QualityLimits
-from goalkit.datasets.quality.report import Check, Combination, Example, at_least, at_most, shortened
+from goalkit.datasets.quality.report import Check, Example, at_least, at_most, shortened
 from goalkit.datasets.spelling import alike_labels
 from goalkit.errors import DatasetError
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from itertools import groupby
 
-from goalkit.datasets.quality.report import Lengths, QualityReport
+from goalkit.datasets.quality.figures import Combination, LabelFigures, Lengths
 
 _PLOT_HEIGHT = 100
 
 
-def render(report: QualityReport) -> str:
-    """The page. Every text of the data is escaped; the same report gives the same page."""
+def render(report: object, labels: Sequence[LabelFigures], combinations: Sequence[Combination], lengths: Lengths) -> str:
+    """The page of a `QualityReport` with these figures. Every text of the data is escaped; equal reports give equal pages."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = resources.files("goalkit.resources").joinpath("quality.html").read_text(encoding="utf-8")
     return environment.from_string(template).render(
         report=report,
-        tasks=[(task, list(labels)) for task, labels in groupby(report.labels, key=lambda each: each.task)],
-        most_combined=max((each.rows for each in report.combinations), default=1) or 1,
-        bars=_bars(report.lengths),
+        tasks=[(task, list(labels)) for task, labels in groupby(labels, key=lambda each: each.task)],
+        most_combined=max((each.rows for each in combinations), default=1) or 1,
+        bars=_bars(lengths),
         plot_height=_PLOT_HEIGHT,
     )
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import attrs
 
 from goalkit.configuration import json_bytes, to_dict
+from goalkit.datasets.quality.figures import Combination, LabelFigures, Lengths
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.errors import ConfigurationError, DatasetError
 from goalkit.storage import write_file
@@ -80,38 +81,6 @@ class Section:
 
 
 @attrs.frozen(kw_only=True)
-class LabelFigures:
-    """One label: its rows, and of the rows that were learnt from the likely errors and the F1 score (None: not measured)."""
-
-    task: str
-    label: str
-    rows: int
-    learnt_from: int = 0
-    likely_errors: int | None = None
-    f1: float | None = None
-
-
-@attrs.frozen
-class Combination:
-    """Labels of all tasks at once, and how many rows have them."""
-
-    labels: tuple[str, ...]
-    rows: int
-
-
-@attrs.frozen(kw_only=True)
-class Lengths:
-    """Characters a text, without surrounding space: bins of `width` from 0 on, the last open, and what is in them."""
-
-    minimum: int
-    median: int
-    percentile_95: int
-    maximum: int
-    width: int
-    bins: tuple[int, ...]
-
-
-@attrs.frozen(kw_only=True)
 class QualityReport:
     """What `quality_report` measured. Equal data, settings and library versions give an equal report."""
 
@@ -178,7 +147,7 @@ class QualityReport:
         """The report as one page that needs nothing beside it."""
         from goalkit.datasets.quality.page import render
 
-        return render(self)
+        return render(self, self.labels, self.combinations, self.lengths)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""

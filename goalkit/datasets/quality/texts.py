@@ -10,8 +10,9 @@ from functools import cache
 
 import numpy as np
 
+from goalkit.datasets.quality.figures import Lengths
 from goalkit.datasets.quality.limits import QualityLimits
-from goalkit.datasets.quality.report import SHOWN, Check, Example, Lengths, at_most, shortened
+from goalkit.datasets.quality.report import SHOWN, Check, Example, at_most, shortened
 from goalkit.tokenization import WordPieceTokenizer
 
 _CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")

@@ -1,0 +1,108 @@
+import attrs
+import numpy as np
+import pytest
+import torch
+
+from goalkit import GoalModel, Splits, Trainer
+from goalkit.errors import TrainingError
+from goalkit.training import FewLabelsTrainer
+from goalkit.training.distillation import SameEmbeddings, SoftLabels
+from goalkit.training.encoding import Batch
+from goalkit.training.engine import Engine
+
+STUDENT = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48}
+TRAINER = Trainer(epochs=3, learning_rate=3e-3, batch_size=32, precision="float32", temperature=False)
+
+
+@pytest.fixture
+def few(splits):
+    return Splits(splits.train.take(range(128)), splits.validation.take(range(48)), splits.test)
+
+
+@pytest.fixture
+def student(few):
+    return GoalModel.from_backbone("tiny-bert", tasks=few.train.tasks, encoder=STUDENT)
+
+
+def batch_of(labels, places=None):
+    places = np.arange(len(labels)) if places is None else np.array(places)
+    return Batch(places, torch.zeros(len(labels), 3), torch.ones(len(labels), 3), {"kind": torch.tensor(labels)})
+
+
+def test_the_losses_of_known_cases():
+    probabilities = {"kind": np.float32([[0.5, 0.5], [0.9, 0.1]])}
+    logits = {"kind": torch.tensor([[0.0, 0.0], [0.0, 0.0]])}
+    hard = SoftLabels(probabilities=probabilities, share=0)
+    assert hard.loss(logits, batch_of([0, 1])).item() == pytest.approx(2 * np.log(2))
+    soft = SoftLabels(probabilities=probabilities, share=1, temperature=1)
+    assert soft.loss(logits, batch_of([0, 1])).item() == pytest.approx(0.9 * np.log(1.8) + 0.1 * np.log(0.2))
+    assert soft.loss({"kind": torch.zeros(1, 2)}, batch_of([0], places=[0])).item() == pytest.approx(0, abs=1e-6)
+    same = SameEmbeddings(embeddings=np.float32([[1, 0], [0, 2]]), direction=1, likeness=1)
+    assert same.loss({"embedding": torch.tensor([[3.0, 0], [0, 1]])}, batch_of([0, 1])).item() == pytest.approx(0, abs=1e-6)
+    # the second text points the first one's way: one cosine distance of 1, two of four likenesses off by 1
+    assert same.loss({"embedding": torch.tensor([[3.0, 0], [1, 0]])}, batch_of([0, 1])).item() == pytest.approx(2 * (0.5 + 0.5))
+
+
+def test_a_student_of_soft_labels_is_nearer_to_its_teacher(run, few, student):
+    taught = run.model.predict_probabilities(few.train.texts)
+    wanted = run.model.predict_probabilities(few.test.texts)
+    distance = {}
+    for name, objective in (("labels", None), ("teacher", SoftLabels(probabilities=taught, share=1))):
+        model = TRAINER.fit(student, few, objective=objective, progress=False).model
+        found = model.predict_probabilities(few.test.texts)
+        distance[name] = np.mean([np.abs(found[task] - wanted[task]).mean() for task in wanted])
+    assert distance["teacher"] < distance["labels"]
+
+
+def cosines(embeddings):
+    directions = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return directions @ directions.T
+
+
+@pytest.mark.parametrize(("width", "settings"), [(64, {}), (128, {"direction": 0})])
+def test_a_student_of_embeddings_finds_the_same_texts_alike(run, few, untrained, width, settings):
+    taught = run.model.embed([*few.train.texts, *few.test.texts[:64]])
+    taught = np.tile(taught - taught.mean(0), width // taught.shape[1])
+    objective = SameEmbeddings(embeddings=taught[:128], **settings)
+    student = attrs.evolve(TRAINER, epochs=6).fit(untrained, few, objective=objective, progress=False).model
+    wanted = cosines(taught[128:])
+    before, after = (np.abs(cosines(each.embed(few.test.texts[:64])) - wanted).mean() for each in (untrained, student))
+    assert after < 0.7 * before
+
+
+def stop_at(monkeypatch, number):
+    step = Engine.step
+
+    def stopping(self, batches, done, rate):
+        if done == number:
+            raise KeyboardInterrupt
+        return step(self, batches, done, rate)
+
+    monkeypatch.setattr(Engine, "step", stopping)
+
+
+def test_a_distillation_that_was_interrupted_resumes_with_the_same_teacher_alone(run, few, student, tmp_path, monkeypatch):
+    objective = SoftLabels(probabilities=run.model.predict_probabilities(few.train.texts))
+    whole = TRAINER.fit(student, few, objective=objective, progress=False)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        stop_at(patched, 6)
+        TRAINER.fit(student, few, objective=objective, folder=tmp_path / "run", progress=False)
+    settings = {"folder": tmp_path / "run", "resume": True, "progress": False}
+    with pytest.raises(TrainingError, match="the checkpoint in .* was made with another objective"):
+        TRAINER.fit(student, few, objective=attrs.evolve(objective, temperature=4), **settings)
+    assert TRAINER.fit(student, few, objective=objective, **settings).model.digest() == whole.model.digest()
+
+
+def test_contrastive_tuning_is_logged_and_resumed(untrained, few, tmp_path, monkeypatch):
+    trainer = FewLabelsTrainer(steps=12, batch_size=30, learning_rate=3e-3, precision="float32")
+    whole = trainer.fit(untrained, few.train, progress=False)
+    settings = {"folder": tmp_path / "run", "checkpoint_steps": 4, "progress": False}
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        stop_at(patched, 9)
+        trainer.fit(untrained, few.train, **settings)
+    resumed = trainer.fit(untrained, few.train, resume=True, **settings)
+    assert resumed.model.digest() == whole.model.digest()
+    assert resumed.losses == whole.losses
+    assert (tmp_path / "run" / "log.jsonl").exists()
+    with pytest.raises(TrainingError, match="tuning='frozen' has no steps to log or to resume"):
+        FewLabelsTrainer(tuning="frozen").fit(untrained, few.train, folder=tmp_path / "run")
