@@ -84,7 +84,7 @@ def command(
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     ]
     if unused:
-        raise click.UsageError(f"--few-labels {few_labels} has no use for {', '.join(unused)}: leave out what it does not use")
+        raise click.UsageError(f"--few-labels {few_labels} does not use all of these options: leave out {', '.join(unused)}")
     context.with_resource(only_training(output, processes, beside=True))
     if processes.first:
         check_replaceable(output, MODEL_FOLDER)
