@@ -41,7 +41,7 @@ class Classifier(nn.Module):
 
     @classmethod
     def from_transformers(cls, model: nn.Module, *, pooling: str = "mean") -> Self:
-        """Take a transformers model for what it is, its weights as float32 whatever they were stored in.
+        """A classifier made of a transformers model, with its weights as float32 however they were stored.
 
         Args:
             model: one for sequence classification, which keeps its own pooling and gives the output `label` of its own problem
@@ -65,11 +65,11 @@ class Classifier(nn.Module):
             return cls._adopt(copy.deepcopy(model).to("cpu", torch.float32).eval(), pooling)
         except GoalkitError:
             raise
-        except Exception as fault:  # parametrisations and quantised layers of others cannot be copied or taken apart
+        except Exception as error:  # some third-party parametrisations and quantised layers cannot be copied
             raise ModelError(
-                f"{type(model).__name__} cannot be taken apart ({type(fault).__name__}: {reason_of(fault)}): merge adapters, "
+                f"{type(model).__name__} cannot be taken apart ({type(error).__name__}: {reason_of(error)}): merge adapters, "
                 "remove parametrisations and quantisation, or wrap its encoder in goalkit.backbones.Encoder"
-            ) from fault
+            ) from error
 
     @classmethod
     def _adopt(cls, model: nn.Module, pooling: str) -> Self:

@@ -103,7 +103,7 @@ def test_an_encoder_of_somebody_else_has_its_anatomy_without_writing_it():
     anatomy = encoder.anatomy()
     assert set(anatomy.embeddings) == {encoder.table, encoder.mixer}
     assert anatomy.layers == tuple(encoder.stages)
-    assert anatomy.behind == (encoder.final,)
+    assert anatomy.after == (encoder.final,)
     assert anatomy.last_normalization is encoder.final
     depths = anatomy.depths(encoder)
     assert [depths[f"{name}.weight"] for name in ("table", "mixer", "stages.0", "stages.2", "final")] == [0, 0, 1, 3, 4]

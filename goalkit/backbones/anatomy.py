@@ -1,7 +1,7 @@
 """Anatomy: which modules of an encoder are its embeddings, its layers and its last normalisation.
 
 Names differ from one architecture to the next, and the order in which modules are defined need not be the one in which they
-run. So an encoder is run once on made-up texts, and its parts are told by their structure and by when they are called.
+run. So an encoder is run once on made-up texts, and its parts are recognised by their structure and by when they are called.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Anatomy:
     Args:
         embeddings: what runs before the first layer.
         layers: from the lowest to the highest; a layer that is applied several times, as in ALBERT, is listed once.
-        behind: what runs after the last layer.
+        after: what runs after the last layer.
         last_normalization: the last module with a weight and a bias of the encoder's width, each float [H]; None without one.
     """
 
     embeddings: tuple[nn.Module, ...]
     layers: tuple[nn.Module, ...]
-    behind: tuple[nn.Module, ...]
+    after: tuple[nn.Module, ...]
     last_normalization: nn.Module | None
 
     def depths(self, model: nn.Module) -> dict[str, int]:
@@ -62,7 +62,7 @@ def find_anatomy(encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor, 
         width: H, the size of its hidden states.
 
     Raises:
-        ModelError: part of each layer lies outside the list, so that no module is a layer.
+        ModelError: part of each layer is outside the list.
     """
     began, ended = _calls(encoder, input_ids, attention_mask)
     layers = _layers(encoder, began)
@@ -81,7 +81,7 @@ def find_anatomy(encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor, 
     return Anatomy(
         embeddings=tuple(around["before"]),
         layers=layers,
-        behind=tuple(around["after"]),
+        after=tuple(around["after"]),
         last_normalization=max(normalizations, key=ended.__getitem__, default=None),
     )
 

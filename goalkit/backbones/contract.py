@@ -34,8 +34,8 @@ class Encoder(nn.Module, ABC):
         Args:
             input_ids: int [N, S].
             attention_mask: float [N, S], 1 on tokens and 0 on padding.
-            length: S as a Python number. Shapes read off a tensor become operations in a trace, which Core ML does not
-                want; use this instead.
+            length: S as a Python number. Shapes read off a tensor become operations in a trace, which Core ML does
+                not support well; use this instead.
 
         Returns:
             Hidden states, float [N, S, H]; or the embedding, float [N, H], of an encoder that pools itself.
@@ -44,7 +44,7 @@ class Encoder(nn.Module, ABC):
     def reference(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """What the exported graph is compared with: the same as `forward`, computed as the users of the model compute it.
 
-        An encoder that wraps a model of somebody else calls that model in its plainest way, so that an error of the wrapper
+        An encoder that wraps a third-party model calls that model in the simplest way, so that an error in the wrapper
         shows. By default this is `forward` itself.
         """
         states: Tensor = self(input_ids, attention_mask, input_ids.shape[1])

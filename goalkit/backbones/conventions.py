@@ -1,4 +1,4 @@
-"""How a transformers model wants to be called, found by trying what gives the same as its own way."""
+"""How to call a transformers model, found by trying which way gives the same numbers as its own forward."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from goalkit.backbones.probes import SAME, difference, made_up_texts
 from goalkit.errors import ModelError, reason_of
 
 HIDDEN = -1e30
-"""Added to the attention scores of padding, which are as good as nothing beside it. bfloat16 can hold it, unlike the smallest
+"""Added to the attention scores of padding, which vanish next to it. bfloat16 can hold it, unlike the smallest
 number of float32; half precision cannot, so tracing for it puts a smaller one in its place (goalkit.export.tracing)."""
 
 Mask = Callable[[Tensor, Any], Any]
@@ -65,7 +65,7 @@ class Convention:
 
 
 def first_position(model: nn.Module) -> int:
-    """RoBERTa counts positions from behind its padding id, all others from 0."""
+    """The position of the first token: RoBERTa counts from its padding id plus one, all others from 0."""
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
             return module.padding_idx + 1
@@ -104,11 +104,11 @@ def own_output(model: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> A
     """What a model gives for ids and mask, [N, S], when called as its users do. Raises ModelError if it fails."""
     try:
         return model(input_ids=input_ids, attention_mask=attention_mask.long())
-    except Exception as fault:  # models raise whatever they stumble over
+    except Exception as error:  # models raise exceptions of any kind
         raise ModelError(
-            f"{type(model).__name__} fails on token ids and a mask alone ({type(fault).__name__}: {reason_of(fault)}): "
+            f"{type(model).__name__} fails on token ids and a mask alone ({type(error).__name__}: {reason_of(error)}): "
             "load its weights, and set what else it needs in its configuration"
-        ) from fault
+        ) from error
 
 
 def _attempt(
@@ -116,7 +116,7 @@ def _attempt(
 ) -> Tensor | None:
     try:
         return result(model(**convention.arguments(ids, mask, ids.shape[1], model.config)))
-    except Exception:  # whatever a model raises, it does not want to be called so
+    except Exception:  # an exception of any kind means that the model does not accept this call
         return None
 
 

@@ -48,14 +48,14 @@ class HuggingFaceBackbone(Backbone):
         try:
             config = AutoConfig.for_model(self.architecture, **arguments)
             model = AutoModel.from_config(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
-        except (ValueError, KeyError, TypeError, RuntimeError) as fault:
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
             raise ConfigurationError(
-                f"backbone {self.name!r} cannot be built with {arguments} ({fault}): correct the setting"
-            ) from fault
+                f"backbone {self.name!r} cannot be built with {arguments} ({error}): correct the setting"
+            ) from error
         return HuggingFaceEncoder(model)
 
     def load_checkpoint(self, source: str | Path) -> Checkpoint:
-        """See `Backbone.load_checkpoint`; reads what transformers' `save_pretrained` writes, in whichever precision."""
+        """See `Backbone.load_checkpoint`; reads what transformers' `save_pretrained` writes, in any precision."""
         from transformers import AutoConfig, AutoModel
 
         try:
@@ -64,12 +64,12 @@ class HuggingFaceBackbone(Backbone):
                 model, report = AutoModel.from_pretrained(
                     source, dtype=torch.float32, add_pooling_layer=False, output_loading_info=True
                 )
-        except Exception as fault:  # damaged checkpoints make transformers raise whatever it stumbles over
-            reason = str(fault).strip().split("\n")[0]
+        except Exception as error:  # a damaged checkpoint makes transformers raise exceptions of any kind
+            reason = str(error).strip().split("\n")[0]
             raise ModelError(
                 f"no usable checkpoint at {os.fspath(source)!r} ({reason}): give a folder with config.json, model.safetensors "
                 "and vocab.txt, or a hub name with the network on"
-            ) from fault
+            ) from error
         if config.model_type != self.architecture:
             raise ModelError(
                 f"{source} holds a {config.model_type} model, backbone {self.name!r} needs {self.architecture}: "

@@ -1,4 +1,4 @@
-"""Any encoder of transformers behind plain tensors, called in the one way that traces to Core ML with every version."""
+"""Any transformers encoder with plain tensors as inputs, called in a way that can be traced and converted to Core ML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class HuggingFaceEncoder(Encoder):
     """A bare transformers encoder: BERT, RoBERTa, ALBERT, ELECTRA, DistilBERT, MobileBERT, DeBERTa, ModernBERT and their kin.
 
     A ready additive mask, explicit positions and token types keep transformers' own mask building out of the graph wherever
-    the model understands them; whether it does is found out by comparing with its own forward (see conventions).
+    the model understands them; whether it does is tested by comparing with its own forward (see conventions).
     """
 
     def __init__(self, model: nn.Module) -> None:

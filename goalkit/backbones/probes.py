@@ -25,8 +25,8 @@ def made_up_texts(
         vocabulary_size: ids are below it.
         length: S.
         texts: N.
-        padding_id: behind a text, and never in it.
-        last_id: ends every text, and stands nowhere else.
+        padding_id: fills a text up to S, and never occurs in it.
+        last_id: ends every text, and occurs nowhere else.
     """
     ordinary = torch.tensor([number for number in range(vocabulary_size) if number not in (padding_id, last_id)])
     lengths = torch.tensor([max(min(2, length), length - row * length // texts) for row in range(texts)])

@@ -26,7 +26,7 @@ def vocabulary_from_texts(texts: Iterable[str]) -> tuple[str, ...]:
     Single Latin letters and digits, alone and as `##` continuations, are always in, so that any such run can be spelt.
 
     Args:
-        texts: training texts. Never give test texts: the vocabulary is learnt from them.
+        texts: training texts. Never give test texts: the vocabulary is learned from them.
 
     Returns:
         Pieces, most frequent first after the special and single ones, padded to a multiple of 32.

@@ -1,4 +1,4 @@
-"""The yardstick that a small model has to justify itself against."""
+"""The baseline that a small model has to beat."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def ngram_baseline(splits: Splits) -> tuple[TaskScore, ...]:
     train, test = vectorizer.fit_transform(splits.train.texts), vectorizer.transform(splits.test.texts)
     scores = []
     for task in splits.train.tasks:
-        machine = LinearSVC(random_state=0).fit(train, splits.train.label_ids(task))
-        scores.append(score_labels(task, splits.test.label_ids(task), machine.predict(test)))
+        classifier = LinearSVC(random_state=0).fit(train, splits.train.label_ids(task))
+        scores.append(score_labels(task, splits.test.label_ids(task), classifier.predict(test)))
     return tuple(scores)

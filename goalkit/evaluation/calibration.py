@@ -16,7 +16,7 @@ BOUNDS = (0.05, 20.0)
 
 @attrs.frozen
 class Calibration:
-    """A model whose heads have been divided by their fitted temperatures, and those temperatures, a task."""
+    """A model whose heads have been divided by their fitted temperatures, and those temperatures, per task."""
 
     model: GoalModel
     temperatures: dict[str, float]

@@ -41,13 +41,13 @@ ADVICE = {
     "attention": "fewer layers, or shorter texts, would save it",
     "embeddings": "the vocabulary is looked up, not multiplied: look at normalisation and dropout there",
     "pooling and heads": "fewer or smaller heads would save it",
-    "other": "batches are too small to keep the processor busy: predict several texts at a time",
+    "other": "batches are too small to keep the CPU busy: predict several texts at a time",
 }
 
 
 @attrs.frozen
 class Share:
-    """A part of the time: milliseconds a batch, and share of the whole."""
+    """A part of the time: milliseconds per batch, and share of the whole."""
 
     name: str
     milliseconds: float
@@ -76,7 +76,7 @@ class Profile:
 
     @property
     def tokens_per_second(self) -> float:
-        """Real tokens a second."""
+        """Real tokens per second."""
         return 1000 * self.tokens / self.milliseconds
 
     @property
@@ -142,7 +142,7 @@ def _write_trace(recorded: torch.profiler.profile, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder, "trace.json")
         recorded.export_chrome_trace(str(made))
-        if not made.exists():  # torch logs why, and goes on
+        if not made.exists():  # torch logs the reason and does not raise
             raise StorageError(f"torch could not write the trace for {path}: make room on the disk for temporary files")
         data = made.read_bytes()
     write_file(path, gzip.compress(data) if path.suffix == ".gz" else data)

@@ -33,7 +33,7 @@ class Measure:
 
 @attrs.frozen
 class LabelScore:
-    """How well one label of a task is told from the others.
+    """How well one label of a task is distinguished from the others.
 
     Args:
         label: its name.
@@ -71,7 +71,7 @@ class TaskReport:
             there.
         averaged_labels: how many those are among all rows.
         calibration_error: expected calibration error, 0 to 1.
-        labels: a row each, in the task's order.
+        labels: one row each, in the task's order.
         confusion: rows by right label (first) and predicted label.
         mistakes: the most confident ones, the worst first.
     """
@@ -93,7 +93,7 @@ class EvaluationReport:
     Args:
         rows: how many there were.
         tasks: one report per task of the model that the rows are labelled for, in the model's order.
-        tokens_per_second: real tokens a second, in batches of 64 texts of like length, on this machine.
+        tokens_per_second: real tokens per second, in batches of 64 texts of similar length, on this machine.
         parameters: of the model.
         model_bytes: of its tensors on disk.
     """
@@ -118,7 +118,7 @@ def evaluation_report(model: GoalModel, rows: Dataset, *, mistakes: int = 10, se
         model: stays as it is.
         rows: labelled for some of the model's tasks, at least one, and neither trained on nor chosen by: those of test.
             Matched with the model's tasks and labels by name.
-        mistakes: how many of the most confident ones to name, a task.
+        mistakes: how many of the most confident ones to name per task.
         seed: of the bootstrap.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The order of training: which rows make up each step of an epoch, the same wherever and however often it is asked for."""
+"""The order of training: which rows make up each step of an epoch, the same in every process and every time it is asked for."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Places = npt.NDArray[np.int64]
 def epoch_steps(
     lengths: npt.NDArray[np.int64], *, rows: int, tokens: int | None, accumulation: int, seed: int, epoch: int
 ) -> list[list[Places]]:
-    """The optimizer steps of an epoch, each a list of batches, each the places of rows of like length.
+    """The optimizer steps of an epoch, each a list of batches, each the places of rows of similar length.
 
-    Every row stands in one batch. The division depends on (seed, epoch) alone, so that each process of a distributed
+    Every row is in exactly one batch. The division depends on (seed, epoch) alone, so that each process of a distributed
     training, and a training that is resumed, finds it again.
 
     Args:
         lengths: tokens of each of N rows.
-        rows: rows a batch.
+        rows: rows per batch.
         tokens: instead of `rows`, the most tokens a batch may have with its padding; a longer row is a batch of its own.
-        accumulation: batches a step.
+        accumulation: batches per step.
         seed: of the order.
         epoch: from 1.
     """

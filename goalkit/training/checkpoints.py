@@ -1,4 +1,4 @@
-"""Checkpoints: all that a training needs to go on as if it had never stopped."""
+"""Checkpoints: everything that a training needs to continue as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Checkpoints:
 
     Args:
         folder: of the checkpoint.
-        identity: what a checkpoint must have been made with to be gone on with, ready for JSON.
+        identity: what a checkpoint must have been made with to be resumed from, ready for JSON.
     """
 
     folder: Path
     identity: dict[str, Any]
 
     def save(self, state: TrainingState, model: GoalModel, optimizer: torch.optim.Optimizer) -> None:
-        """Write the state of now. Raises StorageError that names the last good checkpoint if the disk does not take it."""
+        """Write the current state. Raises StorageError that names the last good checkpoint if it cannot be written."""
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in state.best.items()}
         for place, entry in optimizer.state_dict()["state"].items():
@@ -45,8 +45,8 @@ class Checkpoints:
             with replacing_folder(self.folder, CHECKPOINT) as temporary:
                 try:
                     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / TENSORS)
-                except SafetensorError as fault:  # a full disk, among others
-                    raise OSError(str(fault)) from fault
+                except SafetensorError as error:  # a full disk, among others
+                    raise OSError(str(error)) from error
                 record = {
                     "checkpoint": SCHEMA,
                     **self.identity,
@@ -59,8 +59,8 @@ class Checkpoints:
                     "tensors_sha256": file_digest(temporary / TENSORS),
                 }
                 write_json(temporary / "state.json", record)
-        except StorageError as fault:
-            raise StorageError(f"{fault}; {self.last_good()}") from fault
+        except StorageError as error:
+            raise StorageError(f"{error}; {self.last_good()}") from error
 
     def last_good(self) -> str:
         """A sentence on the checkpoint that there is."""
@@ -70,7 +70,7 @@ class Checkpoints:
         found = read_json(folder / "state.json", error=TrainingError)
         return (
             f"the last good checkpoint is {folder} (epoch {found['epoch']}, after {found['step']} of its steps): "
-            "resume=True goes on from it"
+            "resume=True continues from it"
         )
 
     def load(self, model: GoalModel, optimizer: torch.optim.Optimizer) -> TrainingState | None:
@@ -95,8 +95,8 @@ class Checkpoints:
         try:
             intact = file_digest(folder / TENSORS) == found.pop("tensors_sha256", "")
             tensors = load_file(folder / TENSORS) if intact else {}
-        except (OSError, SafetensorError) as fault:
-            raise TrainingError(f"{folder / TENSORS} cannot be read ({fault}): {remedy}") from fault
+        except (OSError, SafetensorError) as error:
+            raise TrainingError(f"{folder / TENSORS} cannot be read ({error}): {remedy}") from error
         if not intact:
             raise TrainingError(f"{folder / TENSORS} is damaged, its SHA-256 is not the recorded one: {remedy}")
         state = from_dict(_Numbers, found, source=str(folder / "state.json"), error=TrainingError)

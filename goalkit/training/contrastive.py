@@ -71,7 +71,7 @@ def balanced_batches(
 
     Args:
         labels: for each task int64 [N].
-        size: rows a batch.
+        size: rows per batch.
         steps: how many batches.
         random: where chance comes from.
     """

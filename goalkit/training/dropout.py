@@ -14,7 +14,7 @@ STEPS = 256
 class ByteDropout(nn.Dropout):
     """Dropout that decides eight elements by one random number of 64 bits, a byte each.
 
-    Drawing a number an element takes a sixth of a small model's step on a processor. The rate is rounded to 1/256, and the
+    Drawing one number per element takes a sixth of a small model's step on a CPU. The rate is rounded to 1/256, and the
     kept elements are scaled by what that rate really is.
     """
 
@@ -30,14 +30,14 @@ class ByteDropout(nn.Dropout):
 
 @contextmanager
 def fast_dropout(model: nn.Module, rate: float | None) -> Iterator[None]:
-    """While the block runs, `model` drops out at `rate`, if one is given, and by bytes where it is on the processor."""
+    """While the block runs, `model` drops out at `rate`, if one is given, and by bytes where it is on the CPU."""
     layers = [module for module in model.modules() if type(module) is nn.Dropout]
     rates = [layer.p for layer in layers]
-    on_processor = all(parameter.device.type == "cpu" for parameter in model.parameters())
+    on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
     try:
         for layer in layers:
             layer.p = layer.p if rate is None else rate
-            layer.__class__ = ByteDropout if on_processor else nn.Dropout
+            layer.__class__ = ByteDropout if on_cpu else nn.Dropout
         yield
     finally:
         for layer, before in zip(layers, rates, strict=True):

@@ -79,13 +79,13 @@ class Engine:
         try:
             for index, batch in enumerate(batches):
                 total += self._accumulate(self._share(batch, index), count)
-        except (RuntimeError, MemoryError) as fault:
-            if isinstance(fault, RuntimeError) and not any(words in str(fault) for words in OUT_OF_MEMORY):
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, RuntimeError) and not any(words in str(error) for words in OUT_OF_MEMORY):
                 raise
             raise TrainingError(
                 f"out of memory at step {number}, with batches of up to {max(map(len, batches))} rows: lower batch_size "
                 "(accumulation=2 makes up for half of it), batch_tokens or max_length"
-            ) from fault
+            ) from error
         loss = self.processes.sum_gradients(self.trained, total).item()
         if not np.isfinite(loss):
             raise DivergedError(f"the loss is {loss} at step {number}: lower learning_rate, or set precision='float32'")
@@ -113,7 +113,7 @@ class Engine:
         """Scores of the model on rows labelled for its tasks, and its mean negative log likelihood, summed over tasks.
 
         Raises:
-            DivergedError: the model's probabilities are no numbers.
+            DivergedError: the model's probabilities are not numbers.
         """
         places = self.processes.share(np.arange(len(rows)))
         texts = rows.texts

@@ -27,7 +27,7 @@ from goalkit.weights import describe_compression
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of regularisation to choose from, scikit-learn's `C`, for embeddings that are standardised."""
 FALLBACK = 1e-2
-"""The one where a label has too few rows to choose by."""
+"""Used where a label has too few rows for cross-validation."""
 FOLDS = 4
 WARMUP = 0.1
 
@@ -41,7 +41,7 @@ class FewLabelsTrainer:
             others apart, in every task (Khosla et al., 2020, arXiv 2004.11362).
         steps: of contrastive tuning.
         learning_rate: its peak, of AdamW.
-        batch_size: rows a step, as many of each label.
+        batch_size: rows per step, the same number of each label.
         temperature: what cosines are divided by; the lower, the more the hardest negatives count.
         max_length: longer texts are cut to this many tokens while the encoder is tuned.
         seed: of rows and dropout; the same seed on the same machine gives the same weights.
@@ -141,7 +141,7 @@ class FewLabelsRun:
     """A finished training on few labels.
 
     Args:
-        model: in evaluation mode, on the processor.
+        model: in evaluation mode, on the CPU.
         trainer: the configuration.
         losses: of every step of contrastive tuning; none if the encoder stayed as it was.
         strengths: the inverse strength of regularisation, scikit-learn's `C`, of each task's head.
@@ -179,7 +179,7 @@ def fit_head(head: nn.Linear, embeddings: npt.NDArray[np.float32], truth: npt.ND
     """Write a logistic regression into a head, and return its inverse strength of regularisation.
 
     It is fitted on standardised embeddings, and the standardisation is folded into weight and bias. The strength is the one
-    whose probabilities are best in cross-validation, or `FALLBACK` where a label has fewer than `FOLDS` rows.
+    whose probabilities are best in cross-validation, or `FALLBACK` if a label has fewer than `FOLDS` rows.
 
     Args:
         head: from H to the labels.
@@ -192,13 +192,13 @@ def fit_head(head: nn.Linear, embeddings: npt.NDArray[np.float32], truth: npt.ND
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    machine = make_pipeline(StandardScaler(), LogisticRegression(C=FALLBACK, max_iter=1000))
+    estimator = make_pipeline(StandardScaler(), LogisticRegression(C=FALLBACK, max_iter=1000))
     values = embeddings.astype(np.float64)
     if np.bincount(truth).min() >= FOLDS:
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-        search = GridSearchCV(machine, {"logisticregression__C": STRENGTHS}, scoring="neg_log_loss", cv=folds, refit=False)
-        machine.set_params(**search.fit(values, truth).best_params_)
-    scaler, regression = machine.fit(values, truth)
+        search = GridSearchCV(estimator, {"logisticregression__C": STRENGTHS}, scoring="neg_log_loss", cv=folds, refit=False)
+        estimator.set_params(**search.fit(values, truth).best_params_)
+    scaler, regression = estimator.fit(values, truth)
     weight = regression.coef_ / scaler.scale_
     bias = regression.intercept_ - weight @ scaler.mean_
     if len(weight) == 1:  # two labels: the second's log odds, halved between them

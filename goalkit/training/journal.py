@@ -17,7 +17,7 @@ LOG = "log.jsonl"
 
 
 class Journal:
-    """Appends records to `log.jsonl` in a folder and, if asked, the numbers in them to TensorBoard's event files beside it.
+    """Appends records to `log.jsonl` in a folder and, if asked, the numbers in them to TensorBoard's event files next to it.
 
     Args:
         folder: made if it is not there.
@@ -35,8 +35,8 @@ class Journal:
         if tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
-            except ImportError as fault:
-                raise TrainingError("TensorBoard's files need the package tensorboard: pip install goalkit[train]") from fault
+            except ImportError as error:
+                raise TrainingError("TensorBoard's files need the package tensorboard: pip install goalkit[train]") from error
             self._writer = SummaryWriter(folder / "tensorboard", purge_step=after)
 
     def record(self, event: str, step: int, **values: Any) -> None:

@@ -25,7 +25,7 @@ def only_training(folder: Path, processes: Processes, *, beside: bool = False) -
     Args:
         folder: made if it is not there.
         processes: which train together.
-        beside: keep the lock file beside the folder, as `.<name>.training.lock`: for one that will be replaced whole.
+        beside: keep the lock file next to the folder, as `.<name>.training.lock`: for one that will be replaced whole.
 
     Raises:
         TrainingError: another training holds the lock, in this process or in another.
@@ -38,8 +38,8 @@ def only_training(folder: Path, processes: Processes, *, beside: bool = False) -
         if processes.first:
             try:
                 held.enter_context(_held(lock, folder))
-            except GoalkitError as fault:
-                refusal = fault
+            except GoalkitError as error:
+                refusal = error
         refusal = processes.gather(refusal)[0]
         if refusal is not None:
             raise refusal
@@ -52,12 +52,12 @@ def _held(path: Path, folder: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
-    except Timeout as fault:
+    except Timeout as error:
         raise TrainingError(
             f"another training{_holder(path)} writes to {folder}: wait for its end, or choose another folder"
-        ) from fault
-    except OSError as fault:
-        raise StorageError(f"cannot lock {path} ({fault.strerror or fault}): choose a folder you may write to") from fault
+        ) from error
+    except OSError as error:
+        raise StorageError(f"cannot lock {path} ({error.strerror or error}): choose a folder you may write to") from error
     try:
         if type(lock) is FileLock:  # where a file system has no locks it turns into another, which keeps its own note there
             with suppress(OSError):

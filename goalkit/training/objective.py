@@ -25,7 +25,7 @@ class Objective(ABC):
     """Whether the loss of a row depends on the other rows of its batch. Such a batch is never divided among processes."""
 
     def outputs(self, model: GoalModel, batch: Batch) -> Mapping[str, Tensor]:
-        """What the loss is computed from, in the precision of the training; by default each task's logits, [n, labels]."""
+        """What the loss is computed from, in the precision of the training; by default the logits of each task, [n, labels]."""
         logits: dict[str, Tensor] = model(batch.input_ids, batch.attention_mask, batch.length)
         return logits
 

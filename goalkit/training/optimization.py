@@ -19,7 +19,7 @@ from goalkit.training.settings import TrainingSettings
 def frozen(model: GoalModel, layers: int, *, heads: bool = False) -> Iterator[None]:
     """While the block runs, embeddings and this many of the lowest layers stay as they are; so do heads, if asked.
 
-    If all layers are frozen, so is whatever else the encoder has.
+    If all layers are frozen, so is everything else in the encoder.
 
     Raises:
         TrainingError: the encoder has fewer layers.
@@ -65,7 +65,7 @@ def build_optimizer(model: GoalModel, settings: TrainingSettings) -> torch.optim
 
 
 def rate_factor(settings: TrainingSettings, step: int, steps: int) -> float:
-    """The share of the peak rate at a step, from 0, of `steps`: a climb, then as `settings.schedule` says."""
+    """The share of the peak rate at a step, from 0, of `steps`: a linear warm-up, then as `settings.schedule` says."""
     warm = max(1, round(settings.warmup * steps))
     if step < warm:
         return (step + 1) / warm

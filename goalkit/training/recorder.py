@@ -1,4 +1,4 @@
-"""What a training writes while it runs: its log, and checkpoints to go on from."""
+"""What a training writes while it runs: its log, and checkpoints to resume from."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Recorder:
         folder: for `log.jsonl`, `checkpoint/` and, if asked, `tensorboard/`.
         identity: configuration, and fingerprints of model and data; a checkpoint with others is refused.
         engine: of the training. Only its first process writes.
-        checkpoint_steps: write a checkpoint after so many steps, beside the one after each epoch.
+        checkpoint_steps: write a checkpoint after so many steps, in addition to the one after each epoch.
         tensorboard: whether to write event files.
     """
 

@@ -44,7 +44,7 @@ class TrainingRun:
     """A finished training: the best model, and how it came about.
 
     Args:
-        model: of the best epoch, in evaluation mode on the processor.
+        model: of the best epoch, in evaluation mode on the CPU.
         trainer: the configuration.
         epochs: all of them.
         best_epoch: the number of the one whose weights `model` has.
@@ -80,7 +80,7 @@ class TrainingRun:
         return folder
 
     def plot(self) -> Figure:
-        """Draw losses and validation scores by epoch; a notebook shows it. Needs matplotlib."""
+        """Draw losses and validation scores by epoch; a notebook shows it. Requires matplotlib."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(9, 3.2), layout="constrained")

@@ -66,7 +66,7 @@ class SearchResult:
     importances: dict[str, float]
 
     def plot(self) -> Figure:
-        """Draw the importances, and the scores in the order of the trials. Needs matplotlib."""
+        """Draw the importances, and the scores in the order of the trials. Requires matplotlib."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(9, 3.2), layout="constrained")
@@ -115,10 +115,10 @@ class Search:
     def run(
         self, model: GoalModel, splits: Splits, *, study: str | Path, trainer: Trainer | None = None, progress: bool = True
     ) -> SearchResult:
-        """Try settings until there are `trials` of them, alone or beside other processes with the same `study`.
+        """Try settings until there are `trials` of them, alone or together with other processes with the same `study`.
 
-        A study that is there is gone on with. Trials of processes that died on this machine are tried again. A trial whose
-        training diverges is pruned; whatever else goes wrong in one ends the search.
+        An existing study is continued. Trials of processes that died on this machine are tried again. A trial whose
+        training diverges is pruned; any other error in a trial ends the search.
 
         Args:
             model: what each trial starts from.
@@ -141,8 +141,8 @@ class Search:
         }
         try:
             from goalkit.training.study import open_study
-        except ImportError as fault:
-            raise TrainingError("a search needs the package optuna: pip install goalkit[train]") from fault
+        except ImportError as error:
+            raise TrainingError("a search needs the package optuna: pip install goalkit[train]") from error
         found, lock = open_study(str(study), json.loads(json.dumps(identity)))
         for trial in self._trials(found, lock):
             self._try(found, trial, trainer, model, splits, progress)
@@ -192,8 +192,8 @@ class Search:
             attrs.evolve(trainer, temperature=False, **settings).fit(model, splits, on_epoch=judge, progress=progress)
         except _PrunedError:
             study.tell(trial, state=TrialState.PRUNED)
-        except DivergedError as fault:  # as bad as a trial can be
-            logger.warning("trial %d: %s", trial.number, fault)
+        except DivergedError as error:  # no result can be worse
+            logger.warning("trial %d: %s", trial.number, error)
             study.tell(trial, state=TrialState.PRUNED)
         except Exception:
             study.tell(trial, state=TrialState.FAIL)

@@ -15,10 +15,10 @@ class TrainingSettings:
 
     Args:
         epochs: the most passes over the training rows.
-        learning_rate: the peak; small models trained from scratch want 5e-4, pre-trained ones 2e-5 to 1e-4.
-        batch_size: rows a batch.
+        learning_rate: the peak; 5e-4 suits small models trained from scratch, 2e-5 to 1e-4 pre-trained ones.
+        batch_size: rows per batch.
         batch_tokens: instead of `batch_size`, the most tokens a batch may have with its padding.
-        accumulation: batches whose gradients are added up for a step.
+        accumulation: batches whose gradients are added up per step.
         optimizer: "adamw" (Loshchilov & Hutter, 2019, arXiv 1711.05101), or "sgd" with `momentum`.
         momentum: of SGD.
         weight_decay: on matrices only.
@@ -29,7 +29,7 @@ class TrainingSettings:
         dropout: rate of all dropout layers; none for the backbone's own.
         label_smoothing: share of the truth that is spread over all labels.
         class_weights: "balanced" weighs labels by the inverse of their frequency, "none" alike.
-        task_weights: how much a task's loss counts, where not 1.
+        task_weights: weight of a task's loss, where it is not 1.
         clip_norm: the gradients of a step are scaled down to this norm.
         metric: by which epochs are compared on the validation rows: "macro_f1" or "accuracy", the mean over tasks, or "loss".
         patience: stop after this many epochs without a better one.

@@ -10,7 +10,7 @@ from goalkit.training.run import Epoch
 
 @attrs.define(eq=False)
 class TrainingState:
-    """The epoch under way, its finished steps, its loss summed over rows and its seconds; and what lies behind it.
+    """The epoch under way, its finished steps, its loss summed over rows and its seconds; and what came before it.
 
     Args:
         losses: of every step so far, the mean over its rows.
@@ -33,7 +33,7 @@ class TrainingState:
 
     @property
     def leader(self) -> Epoch:
-        """The best epoch so far, of equals the first."""
+        """The best epoch so far; among equals, the first."""
         return max(self.epochs, key=lambda epoch: epoch.score)
 
     def advance(self, loss: float, rows: int, seconds: float) -> None:

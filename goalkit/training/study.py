@@ -63,12 +63,12 @@ def open_study(place: str, identity: dict[str, Any]) -> tuple[Study, AbstractCon
             )
             if IDENTITY not in found.user_attrs:
                 found.set_user_attr(IDENTITY, identity)
-    except Exception as fault:  # storages raise whatever they stumble over
-        reason = str(fault).strip().split("\n")[0]
+    except Exception as error:  # storages raise exceptions of their own
+        reason = str(error).strip().split("\n")[0]
         raise TrainingError(
             f"{place} cannot be used as a study ({reason}): name the journal file of an earlier search, a new "
             "file, or the URL of a database"
-        ) from fault
+        ) from error
     for key, value in identity.items():
         if found.user_attrs[IDENTITY].get(key) != value:
             raise TrainingError(
