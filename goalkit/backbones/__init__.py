@@ -1,14 +1,13 @@
 """Backbones: the encoders goalkit can train and export, found through the entry-point group `goalkit.backbones`."""
 
 from goalkit.backbones.contract import Backbone, Checkpoint, Encoder
-from goalkit.backbones.discovery import InstalledBackbone, find_backbone, installed_backbones
+from goalkit.backbones.discovery import find_backbone, installed_backbones
 from goalkit.backbones.vocabulary import default_vocabulary, vocabulary_from_texts
 
 __all__ = [
     "Backbone",
     "Checkpoint",
     "Encoder",
-    "InstalledBackbone",
     "default_vocabulary",
     "find_backbone",
     "installed_backbones",

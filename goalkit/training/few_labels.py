@@ -24,7 +24,7 @@ from goalkit.training.contrastive import balanced_batches, contrastive_loss
 from goalkit.training.dropout import fast_dropout
 from goalkit.training.encoding import EncodedRows, rows_to_learn
 from goalkit.training.processes import Processes
-from goalkit.weights import describe_compression
+from goalkit.weights import stored_weights
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class FewLabelsTrainer:
 
     def _tune(self, model: GoalModel, rows: Dataset, *, progress: bool) -> list[float]:
         """Tune the encoder in place, and return the loss of every step."""
-        if describe_compression(model):
+        if any(stored_weights(model)):
             raise TrainingError("the encoder is compressed and cannot be tuned: take the original model, or tuning='frozen'")
         device = Processes.current().device
         auto = self.precision == "auto"
