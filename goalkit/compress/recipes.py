@@ -16,16 +16,15 @@ from goalkit.configuration import from_dict, read_json
 from goalkit.errors import ConfigurationError
 
 
-def _as_tuple(techniques: Iterable[Technique]) -> tuple[Technique, ...]:
-    return tuple(techniques)
-
-
-def _check_techniques(instance: object, attribute: attrs.Attribute[Any], value: Sequence[object]) -> None:
-    if not value:
-        raise ConfigurationError("a recipe has no techniques: give at least one")
-    for each in value:
+def _as_techniques(given: Iterable[object]) -> tuple[Technique, ...]:
+    techniques = []
+    for each in given:
         if not isinstance(each, Technique):
             raise ConfigurationError(f"{each!r} is not a technique: give instances of subclasses of goalkit.compress.Technique")
+        techniques.append(each)
+    if not techniques:
+        raise ConfigurationError("a recipe has no techniques: give at least one")
+    return tuple(techniques)
 
 
 @attrs.frozen(kw_only=True)
@@ -37,7 +36,7 @@ class Recipe:
         name: what to call them together; by default their own names.
     """
 
-    techniques: tuple[Technique, ...] = attrs.field(converter=_as_tuple, validator=_check_techniques)
+    techniques: tuple[Technique, ...] = attrs.field(converter=_as_techniques)
     name: str = attrs.field()
 
     @name.default
