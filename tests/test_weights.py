@@ -7,39 +7,52 @@ import pytest
 import torch
 
 from goalkit import Bundle, Compressor, CoreMLExporter, GoalModel
+from goalkit.compress.quantisation import quantise_rows
 from goalkit.errors import ConfigurationError, ExportError, ModelError
 from goalkit.export.metadata import PRUNED, translate
-from goalkit.weights import AffineForm, SparseForm, StoredWeight, register_form, registry, set_weight, store_as, stored_weights
+from goalkit.weights import (
+    AffineForm,
+    AffineWeight,
+    SparseForm,
+    StoredWeight,
+    register_form,
+    registry,
+    set_weight,
+    store_as,
+    stored_weights,
+    weight_of,
+)
 
 TEXTS = ["跑步", "每天背50个单词，坚持一个月，谁也别拦我", "戒糖第十二天了"]
 DENSE = "encoder.model.encoder.layer.0.intermediate.dense"
 
 
 class UntranslatedWeight(StoredWeight):
-    """A mask, and the weights under it as floats; export was told nothing about it."""
+    """A mask, and the weights under it, as floats or in a form of their own; export was told nothing about it."""
 
-    def __init__(self, mask):
-        super().__init__(SparseForm(nonzeros=int(mask.sum())))
+    def __init__(self, mask, values=None):
+        super().__init__(SparseForm(nonzeros=int(mask.sum()), values=values and values.form))
         self.register_buffer("mask", mask)
+        self.values = values
 
     def forward(self, kept):
         dense = torch.zeros(self.mask.shape, dtype=kept.dtype)
         dense[self.mask] = kept
-        return dense
+        return dense if self.values is None else self.values(dense)
 
     def integers(self, kept):
-        return [(self.mask.to(torch.uint8), 1)]
+        return [(self.mask.to(torch.uint8), 1), *(self.values.integers(kept) if self.values else ())]
 
     @classmethod
     def builds(cls, form):
-        return form.values is None
+        return form.values is None or weight_of(form.values) is not None
 
     @classmethod
     def empty(cls, form, shape):
-        mask = torch.zeros(shape, dtype=torch.bool)
-        storage = cls(mask)
+        kept, values = (torch.zeros(()), None) if form.values is None else weight_of(form.values).empty(form.values, shape)
+        storage = cls(torch.zeros(shape, dtype=torch.bool), values)
         storage.form = form
-        return torch.zeros(form.nonzeros), storage
+        return torch.zeros(form.nonzeros, dtype=kept.dtype), storage
 
 
 class MaskedWeight(UntranslatedWeight):
@@ -48,7 +61,8 @@ class MaskedWeight(UntranslatedWeight):
 
 @translate.register
 def _(storage: MaskedWeight):
-    return {"compression_type": torch.tensor([PRUNED])}
+    values = {} if storage.values is None else translate(storage.values)
+    return {**values, "compression_type": torch.tensor([PRUNED, *values.get("compression_type", ())])}
 
 
 @pytest.fixture
@@ -59,14 +73,18 @@ def sparse(monkeypatch):
     register_form(SparseForm, MaskedWeight)
 
 
-def prune(model, kind=MaskedWeight):
+def prune(model, kind=MaskedWeight, *, quantised=False):
     """A copy with the smaller half of the weights of each layer's feed-forward network left out."""
     copy = model.copy()
     for layer in copy.encoder.model.encoder.layer:
         for module in (layer.intermediate.dense, layer.output.dense):
             weight = module.weight.detach()
             mask = weight.abs() > weight.abs().median()
-            store_as(module, "weight", weight[mask], kind(mask))
+            if quantised:
+                integers, scale = quantise_rows(weight)
+                store_as(module, "weight", integers[mask], kind(mask, AffineWeight(scale)))
+            else:
+                store_as(module, "weight", weight[mask], kind(mask))
     return copy
 
 
@@ -81,28 +99,32 @@ def edited(folder, **compression):
     return folder
 
 
-def test_another_form_is_saved_and_loaded_once_it_is_registered(run, sparse, tmp_path):
-    pruned = prune(run.model)
+@pytest.mark.parametrize(("quantised", "values"), [(False, {}), (True, {"values": {"form": "affine", "bits": 8}})])
+def test_another_form_is_saved_and_loaded_once_it_is_registered(run, sparse, tmp_path, quantised, values):
+    pruned = prune(run.model, quantised=quantised)
     folder = pruned.save(tmp_path / "model")
     weights = configuration(folder)["compression"]["weights"]
-    assert weights[DENSE] == {"form": "sparse", "nonzeros": 64 * 96 // 2}
+    assert weights[DENSE] == {"form": "sparse", "nonzeros": 64 * 96 // 2, **values}
     again = GoalModel.load(folder)
     assert [type(storage) for _, _, storage in stored_weights(again)] == [MaskedWeight] * 4
     np.testing.assert_array_equal(again.embed(TEXTS), pruned.embed(TEXTS))
     assert again.digest() == pruned.digest() != run.model.digest()
 
 
-@pytest.mark.parametrize("target", ["iOS16", "iOS18"])
-def test_another_form_is_exported_once_it_has_a_translation(run, tmp_path, splits, target):
-    with pytest.raises(
-        ExportError, match=r"stored as sparse \(UntranslatedWeight\) has no translation to Core ML: register one"
-    ):
-        CoreMLExporter(sequence_length=16).export(prune(run.model, UntranslatedWeight), tmp_path / "refused")
-    pruned = prune(run.model)
+@pytest.mark.parametrize(("target", "quantised"), [("iOS16", False), ("iOS18", False), ("iOS18", True)])
+def test_another_form_is_exported_once_it_has_a_translation(run, tmp_path, splits, target, quantised):
+    pruned = prune(run.model, quantised=quantised)
     bundle = CoreMLExporter(sequence_length=48, deployment_target=target).export(pruned, tmp_path / "bundle")
-    assert bundle.manifest.origin.compression == {"sparse": 4}
-    again = Bundle.open(bundle.path, source=pruned)
-    assert again.verify(splits.train.texts + splits.test.texts).passed
+    assert bundle.manifest.origin.compression == {"sparse 8-bit affine" if quantised else "sparse": 4}
+    report = Bundle.open(bundle.path, source=pruned).verify(splits.train.texts + splits.test.texts)
+    assert report.passed, report.failures
+
+
+def test_a_form_without_a_translation_is_refused(run, tmp_path):
+    told = r"stored as sparse \(UntranslatedWeight\) has no translation to Core ML: register one"
+    with pytest.raises(ExportError, match=told):
+        CoreMLExporter(sequence_length=16).export(prune(run.model, UntranslatedWeight), tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_a_form_of_the_same_name_is_refused(sparse):

@@ -12,7 +12,7 @@ from goalkit.weights.contract import Form, StoredWeight
 from goalkit.weights.description import ActivationRange, CompressedLayers
 from goalkit.weights.palette import PaletteForm, PaletteWeight
 from goalkit.weights.parameters import kept_tensor, restore_float, store_as, stored_weights
-from goalkit.weights.registry import register_form
+from goalkit.weights.registry import register_form, weight_of
 from goalkit.weights.shapes import Layer, layer_shapes, set_weight
 from goalkit.weights.sparse import SparseForm
 
@@ -34,4 +34,5 @@ __all__ = [
     "set_weight",
     "store_as",
     "stored_weights",
+    "weight_of",
 ]
