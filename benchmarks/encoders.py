@@ -24,7 +24,8 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "distilbert": {},
     "mobilebert": {},
 }
-FORMS = {"FP32": ("float32", None), "FP16": ("float16", None), "INT8": ("float16", "int8"), "4-bit": ("float16", "palette4")}
+FORMS = {"FP32": ("float32", None), "FP16": ("float16", None), "INT8": ("float16", 8), "4-bit": ("float16", 4)}
+"""Precision of the operations, and bits of a weight, if it is compressed: 8-bit integers, or indices into a table."""
 
 
 def measure(data: Path | None) -> dict[str, Any]:
@@ -48,19 +49,22 @@ def case(architecture: str, form: str) -> dict[str, Any]:
 
     from goalkit.backbones import default_vocabulary
     from goalkit.classifier import Classifier
-    from goalkit.compress import RECIPES
+    from goalkit.compress.palettisation import palettise_weights
+    from goalkit.compress.quantisation import quantise_weights
     from goalkit.export import CoreMLExporter, load_model
     from goalkit.export.checks import program_inputs
     from goalkit.export.golden import golden_texts
     from goalkit.tokenization import TokenBatch, WordPieceTokenizer
 
-    precision, recipe = FORMS[form]
+    precision, bits = FORMS[form]
     torch.manual_seed(0)
     config = AutoConfig.for_model(architecture, **ENCODERS[architecture])
     original = Classifier.from_transformers(AutoModel.from_config(config).eval())
     model = original.copy()
-    if recipe:
-        RECIPES[recipe](model)
+    if bits == 8:
+        quantise_weights(model)
+    elif bits is not None:
+        palettise_weights(model, bits)
     batch = WordPieceTokenizer(default_vocabulary()).encode(golden_texts()[:TEXTS], LENGTH)
     ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
     with tempfile.TemporaryDirectory() as folder:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import attrs
 from cattrs import Converter
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+from cattrs.gen import make_dict_unstructure_fn
 from cattrs.v import transform_error
 
 from goalkit.errors import ConfigurationError, GoalkitError
@@ -49,6 +50,30 @@ def between(
 @cache
 def _converter() -> Converter:
     return Converter(forbid_extra_keys=True)
+
+
+def tagged(base: type[Any], *, key: str, find: Callable[[str], type[Any]], omit_defaults: bool = False) -> None:
+    """Let fields of the type `base` hold any subclass of it, written with one more key that says which.
+
+    Args:
+        base: an attrs class.
+        key: the key, and the class attribute of the subclasses that holds its value.
+        find: the subclass of that name; raises a GoalkitError that says which there are.
+        omit_defaults: do not write settings that have their default value.
+    """
+    converter = _converter()
+
+    def structure(data: Any, _: type[Any]) -> Any:
+        if not isinstance(data, Mapping) or not isinstance(data.get(key), str):
+            raise ConfigurationError(f"{data!r} does not say which {base.__name__.lower()} it is: give an object with a {key}")
+        return converter.structure({name: value for name, value in data.items() if name != key}, find(data[key]))
+
+    def unstructure(value: Any) -> dict[str, Any]:
+        settings = make_dict_unstructure_fn(type(value), converter, _cattrs_omit_if_default=omit_defaults)
+        return {key: getattr(value, key), **settings(value)}
+
+    converter.register_structure_hook_func(lambda kind: kind is base, structure)
+    converter.register_unstructure_hook_func(lambda kind: kind is base, unstructure)
 
 
 def to_dict(configuration: attrs.AttrsInstance) -> dict[str, Any]:

@@ -25,9 +25,9 @@ from goalkit.outputs import Output
 from goalkit.storage import MODEL, combined_digest, readable_folder, replacing_folder
 from goalkit.tasks import Task
 from goalkit.tokenization import TokenizerSettings, WordPieceTokenizer
-from goalkit.weights import describe_compression, prepare_compression
+from goalkit.weights import CompressedLayers, layer_shapes
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @attrs.frozen(kw_only=True)
@@ -40,7 +40,7 @@ class ModelConfiguration:
     pooling: str = attrs.field(validator=one_of("mean", "cls"))
     tokenizer: TokenizerSettings = attrs.field(factory=TokenizerSettings)
     vocabulary_sha256: str = ""
-    compression: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    compression: CompressedLayers = attrs.field(factory=CompressedLayers)
     schema: int = SCHEMA
 
 
@@ -54,7 +54,13 @@ class Prediction:
 
 
 class GoalModel(Classifier):
-    """A classifier with the tokenizer that belongs to it, saved and loaded by the name of its backbone."""
+    """A classifier with the tokenizer that belongs to it, saved and loaded by the name of its backbone.
+
+    Args:
+        configuration: its `compression` is not looked at; `configuration_now` describes the layers as they are.
+        encoder: as the backbone builds it with these settings; layers may be compressed, or get other shapes, from then on.
+        tokenizer: its ids are the rows of the encoder's embedding table.
+    """
 
     def __init__(self, configuration: ModelConfiguration, encoder: Encoder, tokenizer: WordPieceTokenizer) -> None:
         super().__init__(encoder, [Output(task.name, task.labels) for task in configuration.tasks], configuration.pooling)
@@ -62,6 +68,7 @@ class GoalModel(Classifier):
         self.configuration = configuration
         self.tokenizer = tokenizer
         self.padding_id = tokenizer.padding_id
+        self._built = layer_shapes(self)
 
     @classmethod
     def from_backbone(
@@ -162,9 +169,9 @@ class GoalModel(Classifier):
         return predictions(self.tasks, texts, self.predict_probabilities(texts))
 
     def configuration_now(self) -> ModelConfiguration:
-        """The configuration to save: with the compression the weights now have, and the vocabulary's digest."""
+        """The configuration to save: with the shapes and forms that the weights now have, and the vocabulary's digest."""
         digest = hashlib.sha256(self.tokenizer.file_bytes()).hexdigest()
-        return attrs.evolve(self.configuration, compression=describe_compression(self), vocabulary_sha256=digest)
+        return attrs.evolve(self.configuration, compression=CompressedLayers.of(self, self._built), vocabulary_sha256=digest)
 
     def _contents(self) -> dict[str, bytes]:
         """The files of the model folder, the same bytes for the same model."""
@@ -204,18 +211,13 @@ class GoalModel(Classifier):
         """Read what `save` wrote.
 
         Raises:
-            ModelError: a file is missing, truncated, or does not fit the others.
+            ModelError: a file is missing, truncated, of another schema, or does not fit the others.
             BackboneError: the backbone's plugin is not installed or broken.
         """
         folder = readable_folder(Path(folder))
         path = folder / "model.safetensors"
         data = read_json(folder / "config.json", error=ModelError)
-        if isinstance(data, dict) and data.get("schema") == 1:  # of the tokenizer's settings it knew one alone
-            data |= {"schema": SCHEMA, "tokenizer": {"lowercase": data.pop("lowercase", True)}}
-        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-            raise ModelError(
-                f"{folder / 'config.json'} is not a goalkit model of schema {SCHEMA}: give a folder that GoalModel.save wrote"
-            )
+        _check_schema(data, source=str(folder / "config.json"))
         configuration = from_dict(ModelConfiguration, data, source=str(folder / "config.json"), error=ModelError)
         tokenizer = WordPieceTokenizer.from_file(folder / "vocab.txt", configuration.tokenizer)
         if hashlib.sha256(tokenizer.file_bytes()).hexdigest() != configuration.vocabulary_sha256:
@@ -232,11 +234,25 @@ class GoalModel(Classifier):
         return model
 
 
+def _check_schema(data: Any, *, source: str) -> None:
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema == SCHEMA:
+        return
+    if not isinstance(schema, int):
+        raise ModelError(f"{source} is not of a goalkit model: give a folder that GoalModel.save wrote")
+    remedy = (
+        "train or compress again with this version, or load it with the goalkit that saved it"
+        if schema < SCHEMA
+        else "update goalkit"
+    )
+    raise ModelError(f"{source} is of schema {schema}, this goalkit reads schema {SCHEMA}: {remedy}")
+
+
 def _build(configuration: ModelConfiguration, tokenizer: WordPieceTokenizer, *, source: str) -> GoalModel:
     with torch.random.fork_rng(devices=[]):
         encoder = find_backbone(configuration.backbone).encoder(configuration.encoder)
     model = GoalModel(configuration, encoder, tokenizer)
-    prepare_compression(model, configuration.compression, source=source)
+    configuration.compression.prepare(model, source=source)
     return model
 
 

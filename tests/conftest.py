@@ -1,6 +1,7 @@
 """Models and bundles small enough to make in a second, shared by all tests that only read them."""
 
 import json
+import textwrap
 import warnings
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,21 @@ def exported(int8_model: GoalModel, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def untrained(splits: Splits) -> GoalModel:
     return GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, encoder={**SMALL_ENCODER, "num_hidden_layers": 1})
+
+
+@pytest.fixture
+def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Put a package on the path, as an installer would: one module, whose `Own` is declared in an entry-point group."""
+
+    def install(group: str, name: str, code: str) -> None:
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(code))
+        metadata = tmp_path / f"{name}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = {name}:Own\n")
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return install
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-import textwrap
+from functools import partial
 
 import pytest
 import torch
@@ -14,18 +14,8 @@ TINY = {"num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 2, "in
 
 
 @pytest.fixture
-def plugin(tmp_path, monkeypatch):
-    """Put a package with a backbone on the path, as an installer would."""
-
-    def install(name: str, code: str) -> None:
-        (tmp_path / f"{name}.py").write_text(textwrap.dedent(code))
-        metadata = tmp_path / f"{name}-1.0.dist-info"
-        metadata.mkdir()
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (metadata / "entry_points.txt").write_text(f"[goalkit.backbones]\n{name} = {name}:Own\n")
-
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return install
+def plugin(install_plugin):
+    return partial(install_plugin, "goalkit.backbones")
 
 
 def test_own_backbones_are_found_as_any_other():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from goalkit import Dataset, GoalModel
+from goalkit import Bundle, Dataset, GoalModel
 from goalkit.cli import _COMMANDS, goalkit
 from goalkit.cli.reports import show_evaluation, show_scores
 from goalkit.errors import GoalkitError, StorageError
@@ -99,6 +99,18 @@ def test_train_export_verify(tmp_path, splits):
     page = call("verify", tmp_path / "bundle", *source, "--reference", tmp_path / "model")
     assert page.exit_code == 0, page.output
     assert "against its answers in golden.json" in " ".join(page.output.split())
+
+
+def test_export_takes_a_recipe_from_a_file(run, tmp_path):
+    run.model.save(tmp_path / "model")
+    arguments = ("export", tmp_path / "model", "--output", tmp_path / "bundle", "--sequence-length", 32, "--recipe")
+    (tmp_path / "recipe.json").write_text('{"techniques": [{"name": "palettisation", "bits": 8}]}')
+    page = call(*arguments, tmp_path / "recipe.json")
+    assert page.exit_code == 0, page.output
+    assert set(Bundle.open(tmp_path / "bundle").manifest.origin.compression) == {"8-bit palette"}
+    (tmp_path / "recipe.json").write_text('{"techniques": [{"name": "palettisation", "bit": 8}]}')
+    page = call(*arguments, tmp_path / "recipe.json")
+    assert "unknown key bit in Palettisation; valid keys are bits" in str(page.exception)
 
 
 def test_train_resumes_evaluates_and_searches(tmp_path, splits):

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from goalkit import Compressor
 from goalkit.compress.quantisation import quantise_rows
 from goalkit.errors import ConfigurationError
-from goalkit.weights import compressed_weights
+from goalkit.weights import stored_weights
 
 weights = arrays.arrays(np.float32, (3, 5), elements=st.floats(-8, 8, width=32))
 
@@ -32,7 +32,7 @@ def test_quantised_weight_is_nearest_and_its_scale_fits_half_precision(array):
 
 
 def test_every_large_matrix_of_the_encoder_is_compressed(run, int8_model):
-    stored = {name for name, _, _ in compressed_weights(int8_model)}
+    stored = {name for name, _, _ in stored_weights(int8_model)}
     large = {
         name.removesuffix(".weight")
         for name, parameter in run.model.encoder.named_parameters(prefix="encoder")
@@ -46,11 +46,12 @@ def test_report_tells_size_and_agreement(run, splits):
     assert made.bytes_after < made.bytes_before / 2.5
     assert set(made.agreement) == {"category", "difficulty", "completion"}
     assert min(made.agreement.values()) > 0.97
-    assert not list(compressed_weights(run.model)), "the model that was given stays as it was"
+    assert not list(stored_weights(run.model)), "the model that was given stays as it was"
 
 
 def test_unknown_recipe_and_unsound_weights_are_refused(untrained):
-    with pytest.raises(ConfigurationError, match="no recipe 'zip'; the recipes are int8"):
+    told = "no recipe 'zip'; the recipes are int8, palette4, palette6, the techniques .*palettisation, quantisation"
+    with pytest.raises(ConfigurationError, match=told):
         Compressor.from_recipe("zip")
     with torch.no_grad():
         untrained.encoder.model.embeddings.word_embeddings.weight[7, 0] = float("nan")

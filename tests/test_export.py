@@ -13,7 +13,7 @@ from goalkit.export.conversion import SPEC_VERSIONS
 from goalkit.export.runtime.loading import read_spec
 from goalkit.export.runtime.operations import OPERATIONS
 from goalkit.storage import folder_digest
-from goalkit.weights import compressed_weights
+from goalkit.weights import stored_weights
 
 FILES = {
     "GoalAnalyzer.mlpackage",
@@ -75,7 +75,7 @@ def test_compressed_weights_arrive_as_the_integers_decided_in_torch(exported, in
     assert Bundle.open(exported.path).programs
     decided = [
         (module.parametrizations["weight"].original.numpy(), storage.scale.numpy().ravel())
-        for _, module, storage in compressed_weights(int8_model)
+        for _, module, storage in stored_weights(int8_model)
     ]
     assert len(seen) == len(decided)
     for integers, scale in decided:

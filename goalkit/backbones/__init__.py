@@ -2,7 +2,7 @@
 
 from goalkit.backbones.anatomy import Anatomy
 from goalkit.backbones.contract import Backbone, Checkpoint, Encoder
-from goalkit.backbones.discovery import InstalledBackbone, find_backbone, installed_backbones
+from goalkit.backbones.discovery import find_backbone, installed_backbones
 from goalkit.backbones.vocabulary import default_vocabulary, vocabulary_from_texts
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "Backbone",
     "Checkpoint",
     "Encoder",
-    "InstalledBackbone",
     "default_vocabulary",
     "find_backbone",
     "installed_backbones",

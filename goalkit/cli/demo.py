@@ -57,7 +57,7 @@ def command(output: Path, epochs: int, seed: int) -> None:
     run.save(output / "model")
     step("8-bit weights")
     small = Compressor.from_recipe("int8").compress(run.model, splits)
-    small.model.save(output / "model-int8")
+    small.save(output / "model-int8")
     step("Core ML package, updatable heads, golden files, hints")
     heads = [UpdatableHeadBuilder(task=task.name).build(small.model) for task in small.model.tasks]
     bundle = CoreMLExporter().export(small.model, output / "GoalAnalyzer", heads=heads)

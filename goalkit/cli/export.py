@@ -8,8 +8,7 @@ import click
 
 from goalkit.cli.options import BUNDLE
 from goalkit.cli.paths import Reads, Writes
-
-RECIPES = ["int8", "palette6", "palette4", "none"]
+from goalkit.cli.recipes import NO_RECIPE, RecipeType
 
 
 @click.command(
@@ -18,11 +17,19 @@ RECIPES = ["int8", "palette6", "palette4", "none"]
 Examples:
   goalkit export build/model
   goalkit export build/model --recipe none --precision float32 --output build/exact
+  goalkit export build/model --recipe recipe.json
   goalkit export build/model --head category --head difficulty --sequence-length 32""",
 )
 @click.argument("model", type=Reads())
 @click.option("--output", type=Writes(), default=BUNDLE, show_default=True, help="Folder for the bundle.")
-@click.option("--recipe", type=click.Choice(RECIPES), default="int8", show_default=True, help="Compression.")
+@click.option(
+    "--recipe",
+    type=RecipeType(),
+    metavar="NAME|FILE",
+    default="int8",
+    show_default=True,
+    help="Compression: int8, palette6, palette4 or none, the name of a technique, or a JSON file of techniques.",
+)
 @click.option("--head", "heads", multiple=True, help="Task with an updatable head; repeat it.  [default: every task]")
 @click.option(
     "--sequence-length", type=click.IntRange(3), default=64, show_default=True, help="Tokens each text is padded or cut to."
@@ -32,7 +39,7 @@ Examples:
 )
 @click.option("--precision", type=click.Choice(["float16", "mixed", "float32"]), default="float16", show_default=True)
 def command(
-    model: Path, output: Path, recipe: str, heads: tuple[str, ...], sequence_length: int, target: str, precision: str
+    model: Path, output: Path, recipe: str | Path, heads: tuple[str, ...], sequence_length: int, target: str, precision: str
 ) -> None:
     """Compress a trained model, write a Core ML bundle, and execute it on the shipped goals."""
     from goalkit.cli.reports import show_verification
@@ -46,8 +53,9 @@ def command(
 
     check_replaceable(output, BUNDLE_FOLDER)
     exporter = CoreMLExporter(sequence_length=sequence_length, deployment_target=target, precision=precision)
+    compressor = None if recipe == NO_RECIPE else Compressor.from_recipe(recipe)
     original = GoalModel.load(model)
-    smaller = original if recipe == "none" else Compressor.from_recipe(recipe).compress(original).model
+    smaller = original if compressor is None else compressor.compress(original).model
     chosen = heads or [task.name for task in smaller.tasks]
     bundle = exporter.export(smaller, output, heads=[UpdatableHeadBuilder(task=task).build(smaller) for task in chosen])
     report = bundle.verify(golden_texts(), reference=original)

@@ -1,5 +1,26 @@
-"""Compression: making a trained model smaller, a module a technique."""
+"""Compression: making a trained model smaller, one module per technique.
 
-from goalkit.compress.compressor import RECIPES, Compression, Compressor
+A technique is found by its name through the entry-point group `goalkit.compression`; a recipe is a sequence of them.
+"""
 
-__all__ = ["RECIPES", "Compression", "Compressor"]
+from goalkit.compress.compressor import Compression, Compressor
+from goalkit.compress.contract import CompressionContext, Teacher, Technique
+from goalkit.compress.discovery import find_technique, installed_techniques
+from goalkit.compress.palettisation import Palettisation
+from goalkit.compress.quantisation import Quantisation
+from goalkit.compress.recipes import RECIPES, Recipe, as_recipe
+
+__all__ = [
+    "RECIPES",
+    "Compression",
+    "CompressionContext",
+    "Compressor",
+    "Palettisation",
+    "Quantisation",
+    "Recipe",
+    "Teacher",
+    "Technique",
+    "as_recipe",
+    "find_technique",
+    "installed_techniques",
+]

@@ -2,70 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Sequence
+from pathlib import Path
 
 import attrs
 import numpy as np
 
-from goalkit.classifier import Classifier
-from goalkit.compress.palettisation import palettise_weights
-from goalkit.compress.quantisation import quantise_weights
+from goalkit.compress.contract import CompressionContext, Teacher
+from goalkit.compress.recipes import Recipe, RecipeLike, as_recipe
+from goalkit.configuration import to_dict, write_json
 from goalkit.datasets import Splits
-from goalkit.errors import ConfigurationError
 from goalkit.model import GoalModel
-
-RECIPES: Mapping[str, Callable[[Classifier], None]] = {
-    "int8": quantise_weights,
-    "palette4": partial(palettise_weights, bits=4),
-    "palette6": partial(palettise_weights, bits=6),
-}
-"""What a recipe does to a copy of the model, by name."""
+from goalkit.storage import MODEL, replacing_folder
 
 
 @attrs.frozen
 class Compression:
-    """A compressed model, and how it compares with the one it was made from.
+    """A compressed model, the recipe it was made by, and how it compares with the one it was made from.
 
-    `agreement` is the share of validation texts, a task, on which both choose the same label; it is empty if none were given.
+    `agreement` is, per task, the share of validation texts on which both choose the same label; it is empty if none were given.
     """
 
     model: GoalModel = attrs.field(repr=False)
-    recipe: str
+    recipe: Recipe
     bytes_before: int
     bytes_after: int
     agreement: dict[str, float]
 
+    def save(self, folder: str | Path) -> Path:
+        """Write the model folder, and `recipe.json` into it, from which `Compressor.from_recipe` makes the compressor again.
 
-def _check_recipe(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if value not in RECIPES:
-        raise ConfigurationError(f"there is no recipe {value!r}; the recipes are {', '.join(RECIPES)}")
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        folder = Path(folder)
+        with replacing_folder(folder, MODEL) as temporary:
+            self.model.write_files(temporary)
+            write_json(temporary / "recipe.json", to_dict(self.recipe))
+        return folder
 
 
 @attrs.frozen
 class Compressor:
-    """Compresses models by a named recipe.
+    """Compresses models by a recipe, a sequence of techniques.
 
-    `int8` stores weights as 8-bit integers with a scale a row, `palette4` and `palette6` as 4- or 6-bit indices into a table of
-    values for each matrix.
+    The built-in recipe `int8` stores weights as 8-bit integers with a scale per row, `palette4` and `palette6` as 4- or 6-bit
+    indices into a table of values per matrix.
+
+    Args:
+        recipe: the name of a built-in recipe or of a technique, a sequence of techniques, or a JSON file or its contents; see
+            `goalkit.compress.as_recipe`.
     """
 
-    recipe: str = attrs.field(validator=_check_recipe)
+    recipe: Recipe = attrs.field(converter=as_recipe)
 
     @classmethod
-    def from_recipe(cls, name: str) -> Compressor:
-        """The compressor for a recipe. Raises ConfigurationError that lists the recipes for an unknown name."""
-        return cls(name)
+    def from_recipe(cls, recipe: RecipeLike) -> Compressor:
+        """The compressor for a recipe. Raises ConfigurationError that lists the known names and settings for a wrong one."""
+        return cls(recipe)
 
-    def compress(self, model: GoalModel, splits: Splits | None = None) -> Compression:
-        """Compress a copy of `model` and, given splits, compare the two on the texts of `splits.validation`.
+    def compress(
+        self,
+        model: GoalModel,
+        splits: Splits | None = None,
+        *,
+        texts: Sequence[str] = (),
+        teacher: Teacher | None = None,
+        folder: str | Path | None = None,
+        seed: int = 0,
+        progress: bool = True,
+    ) -> Compression:
+        """Apply the techniques to a copy of `model` and, given splits, compare the two on the texts of `splits.validation`.
+
+        Args:
+            model: stays as it is.
+            splits: labelled texts, for techniques that learn, and to compare on.
+            texts: unlabelled texts, for techniques that learn from them.
+            teacher: a model to learn from.
+            folder: where techniques that take long keep what they need to be resumed.
+            seed: of all that is random.
+            progress: show progress bars.
 
         Raises:
-            ConfigurationError: the model is compressed already, or a weight is not a finite number.
+            ConfigurationError: a technique needs something that was not given, the model is compressed already, or a weight
+                is not a finite number.
         """
-        smaller = model.copy()
-        RECIPES[self.recipe](smaller)
-        texts = splits.validation.texts if splits else []
-        before, after = model.predict_probabilities(texts), smaller.predict_probabilities(texts)
-        agreement = {name: float(np.mean(before[name].argmax(1) == after[name].argmax(1))) for name in before if texts}
+        context = CompressionContext(
+            splits=splits,
+            texts=tuple(texts),
+            teacher=teacher,
+            folder=None if folder is None else Path(folder),
+            seed=seed,
+            progress=progress,
+        )
+        smaller = model
+        for technique in self.recipe.techniques:
+            smaller = technique.apply(smaller, context)
+        compared = splits.validation.texts if splits else []
+        before, after = model.predict_probabilities(compared), smaller.predict_probabilities(compared)
+        agreement = {name: float(np.mean(before[name].argmax(1) == after[name].argmax(1))) for name in before if compared}
         return Compression(smaller, self.recipe, model.size_bytes(), smaller.size_bytes(), agreement)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import torch
 from torch import Tensor
 
 from goalkit.classifier import Classifier
+from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.layers import large_layers
+from goalkit.configuration import between
+from goalkit.model import GoalModel
 from goalkit.weights import PaletteWeight, store_as
 
 ROUNDS = 30
@@ -52,3 +56,21 @@ def palettise_weights(model: Classifier, bits: int) -> None:
     for module, weight in large_layers(model):
         palette = fit_palette(weight, bits)
         store_as(module, "weight", nearest(weight, palette), PaletteWeight(palette))
+
+
+@attrs.frozen(kw_only=True)
+class Palettisation(Technique):
+    """Stores every large weight of the encoder as indices into a table of its own.
+
+    Args:
+        bits: of an index; the table has 2^bits values.
+    """
+
+    name = "palettisation"
+    bits: int = attrs.field(default=4, validator=between(1, 8, whole=True))
+
+    def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
+        """See `Technique.apply`; needs nothing of the context."""
+        smaller = model.copy()
+        palettise_weights(smaller, self.bits)
+        return smaller

@@ -1,19 +1,22 @@
-"""Quantisation: weights as 8-bit integers with a scale a row."""
+"""Quantisation: weights as 8-bit integers with a scale per row."""
 
 from __future__ import annotations
 
+import attrs
 import torch
 from torch import Tensor
 
 from goalkit.classifier import Classifier
+from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.layers import large_layers
+from goalkit.model import GoalModel
 from goalkit.weights import AffineWeight, store_as
 
 _LARGEST = 127
 
 
 def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Symmetric 8-bit quantisation, a scale a row (Jacob et al., 2018, arXiv 1712.05877, with zero point 0).
+    """Symmetric 8-bit quantisation, a scale per row (Jacob et al., 2018, arXiv 1712.05877, with zero point 0).
 
     The scale is rounded to half precision before the integers are chosen, because that is how a Core ML package in
     half precision stores it. A row of zeros gets scale 1 and integers 0.
@@ -32,7 +35,20 @@ def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def quantise_weights(model: Classifier) -> None:
-    """Store every large weight of the encoder as 8-bit integers with a scale a row, in place."""
+    """Store every large weight of the encoder as 8-bit integers with a scale per row, in place."""
     for module, weight in large_layers(model):
         integers, scale = quantise_rows(weight)
         store_as(module, "weight", integers, AffineWeight(scale))
+
+
+@attrs.frozen(kw_only=True)
+class Quantisation(Technique):
+    """Stores every large weight of the encoder as 8-bit integers with a scale per row."""
+
+    name = "quantisation"
+
+    def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
+        """See `Technique.apply`; needs nothing of the context."""
+        smaller = model.copy()
+        quantise_weights(smaller)
+        return smaller

@@ -15,7 +15,7 @@ from goalkit.export.runtime import MLProgram, OperationRange, load_model, operat
 from goalkit.export.runtime.packing import pack_bits
 from goalkit.export.runtime.values import Blobs, decode
 from goalkit.tokenization import TokenBatch
-from goalkit.weights import compressed_weights
+from goalkit.weights import kept_tensor, stored_weights
 
 
 def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
@@ -40,11 +40,11 @@ def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
             raise ExportError(f"the epsilon of {owner} is zero in half precision: use 1e-7 or more, or precision='float32'")
         if value.dtype in (torch.int8, torch.uint8):
             arrived.add(value.numpy().tobytes())
-    for name, module, storage in compressed_weights(model):
-        integers: Any = module.parametrizations["weight"].original  # type: ignore[index,union-attr]
-        packed = pack_bits(integers.flatten(), storage.bits) if storage.bits < 8 else integers
-        if not {integers.numpy().tobytes(), packed.numpy().tobytes()} & arrived:
-            raise ExportError(f"the converter did not keep the integers of {name}: export the uncompressed model instead")
+    for name, module, storage in stored_weights(model):
+        for integers, bits in storage.integers(kept_tensor(module)):
+            packed = pack_bits(integers.flatten(), bits) if bits < 8 else integers
+            if not {integers.numpy().tobytes(), packed.numpy().tobytes()} & arrived:
+                raise ExportError(f"the converter did not keep the integers of {name}: export the uncompressed model instead")
 
 
 def check_ranges(package: Path, batch: TokenBatch) -> None:

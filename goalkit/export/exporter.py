@@ -33,7 +33,7 @@ from goalkit.export.updatable.validation import raise_violations
 from goalkit.export.verification import head_error
 from goalkit.model import GoalModel
 from goalkit.tokenization import TokenBatch
-from goalkit.weights import compressed_weights
+from goalkit.weights import stored_weights
 
 PRECISIONS = ("float16", "float32", "mixed")
 
@@ -192,7 +192,7 @@ class CoreMLExporter:
             check_ranges(path, calibration)
 
     def _manifest(self, model: GoalModel, heads: Sequence[UpdatableHead]) -> Manifest:
-        forms = Counter(f"{form.bits}-bit {form.kind}" for _, _, form in compressed_weights(model))
+        forms = Counter(str(storage.form) for _, _, storage in stored_weights(model))
         libraries = ("goalkit", "torch", "transformers", "tokenizers", "coremltools", "numpy")
         return Manifest(
             tasks=model.tasks,

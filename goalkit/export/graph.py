@@ -9,8 +9,9 @@ from goalkit.backbones.probes import SAME
 from goalkit.classifier import Classifier
 from goalkit.errors import ExportError, GoalkitError, reason_of
 from goalkit.export.agreement import ADVICE, Agreement
+from goalkit.export.metadata import METADATA_VERSION, weight_metadata
 from goalkit.export.tracing import PlainGraph, quiet_tracing
-from goalkit.weights import compressed_weights, restore_float
+from goalkit.weights import restore_float, stored_weights
 
 SMALLEST_EPSILON = 1e-7
 """BERT's LayerNorm epsilon of 1e-12 is zero in half precision; this one is not (ml-ane-transformers uses it too)."""
@@ -50,7 +51,8 @@ def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = Fal
         The trace, and what it was compared on, for what is made of it.
 
     Raises:
-        ExportError: a weight is not a finite number, the model cannot be traced, or the trace gives other numbers.
+        ExportError: a weight is not a finite number or in a form without a translation to Core ML, the model cannot be
+            traced, or the trace gives other numbers.
     """
     graph = ExportGraph(_with_marks(model), length).eval()
     for name, tensor in graph.model.state_dict().items():
@@ -80,13 +82,14 @@ def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = Fal
 
 
 def _with_marks(model: Classifier) -> Classifier:
-    """A copy with float weights everywhere; beside a compressed one lie buffers that name its integers and scales."""
+    """A copy with float weights everywhere; beside a compressed one lie buffers that say how it is stored."""
     copy = model.copy().requires_grad_(False)
-    for _, module, storage in list(compressed_weights(copy)):
+    for _, module, storage in list(stored_weights(copy)):
+        buffers = weight_metadata(storage)
         restore_float(module, "weight")
-        for key, value in storage.coreml_metadata().items():
-            module.register_buffer(f"_COREML_/weight/{key}", value)
-    copy.register_buffer("_COREML_/metadata_version", torch.tensor(1))
+        for name, value in buffers.items():
+            module.register_buffer(name, value)
+    copy.register_buffer(*METADATA_VERSION)
     return copy
 
 

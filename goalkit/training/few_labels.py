@@ -22,7 +22,7 @@ from goalkit.training.contrastive import SupervisedContrast, balanced_batches
 from goalkit.training.encoding import EncodedRows, rows_to_learn
 from goalkit.training.loop import Bookkeeping, train
 from goalkit.training.settings import TrainingSettings
-from goalkit.weights import describe_compression
+from goalkit.weights import stored_weights
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of regularisation to choose from, scikit-learn's `C`, for embeddings that are standardised."""
@@ -117,7 +117,7 @@ class FewLabelsTrainer:
 
     def _tune(self, model: GoalModel, rows: Dataset, bookkeeping: Bookkeeping) -> list[float]:
         """Tune the encoder in place, and return the loss of every step."""
-        if describe_compression(model):
+        if any(stored_weights(model)):
             raise TrainingError("the encoder is compressed and cannot be tuned: take the original model, or tuning='frozen'")
         settings = TrainingSettings(
             epochs=1, learning_rate=self.learning_rate, warmup=WARMUP, seed=self.seed, precision=self.precision

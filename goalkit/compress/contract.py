@@ -1,0 +1,91 @@
+"""What a compression technique is, and what it is given besides the model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from goalkit.datasets import Splits
+from goalkit.errors import ConfigurationError
+from goalkit.model import GoalModel
+
+
+class Embedder(Protocol):
+    """Embeds texts, as a GoalModel does."""
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Embeddings of N texts, float32 [N, H]."""
+
+
+class Predictor(Protocol):
+    """Predicts tasks, as a GoalModel does."""
+
+    def predict_probabilities(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Probabilities of N texts: for each task float32 [N, labels]."""
+
+
+Teacher = Embedder | Predictor
+
+
+@attrs.frozen(kw_only=True)
+class CompressionContext:
+    """What techniques may use besides the model. Each technique takes what it needs, and says so if it is missing.
+
+    Args:
+        splits: labelled texts: `train` to learn from, `validation` to choose by; `test` is not looked at.
+        texts: unlabelled texts.
+        teacher: a model to learn from.
+        folder: where long work keeps what it needs to be resumed.
+        seed: of all that is random.
+        progress: show progress bars.
+    """
+
+    splits: Splits | None = None
+    texts: Sequence[str] = ()
+    teacher: Teacher | None = None
+    folder: Path | None = None
+    seed: int = 0
+    progress: bool = True
+
+    def require(self, name: str, technique: Technique) -> Any:
+        """The field called `name`. Raises ConfigurationError that says what to give if it is missing."""
+        value = getattr(self, name)
+        if value is None or value == ():
+            raise ConfigurationError(f"the technique {technique.name!r} needs {name}: give {name}= to Compressor.compress")
+        return value
+
+
+@attrs.frozen(kw_only=True)
+class Technique(ABC):
+    """A way to make a model smaller, with its settings; found by name through the entry-point group `goalkit.compression`.
+
+    A technique is a frozen, keyword-only attrs class, and its package declares it in its entry points:
+
+        @attrs.frozen(kw_only=True)
+        class MyTechnique(Technique):
+            name = "my-technique"
+            strength: float = attrs.field(default=0.5, validator=between(0, 1))
+
+            def apply(self, model, context): ...
+
+        [options.entry_points]
+        goalkit.compression =
+            my-technique = my_package.my_module:MyTechnique
+    """
+
+    name: ClassVar[str]
+    """The name of the entry point."""
+
+    @abstractmethod
+    def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
+        """A smaller model; the given one stays as it is.
+
+        Raises:
+            ConfigurationError: the context lacks something, or the model cannot be compressed so.
+        """

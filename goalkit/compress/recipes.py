@@ -1,0 +1,104 @@
+"""Recipes: named sequences of techniques, built in, made in Python, or read from JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from goalkit.compress.contract import Technique
+from goalkit.compress.discovery import installed_techniques
+from goalkit.compress.palettisation import Palettisation
+from goalkit.compress.quantisation import Quantisation
+from goalkit.configuration import from_dict, read_json
+from goalkit.errors import ConfigurationError
+
+
+def _as_techniques(given: Iterable[object]) -> tuple[Technique, ...]:
+    techniques = []
+    for each in given:
+        if not isinstance(each, Technique):
+            raise ConfigurationError(f"{each!r} is not a technique: give instances of subclasses of goalkit.compress.Technique")
+        techniques.append(each)
+    if not techniques:
+        raise ConfigurationError("a recipe has no techniques: give at least one")
+    return tuple(techniques)
+
+
+@attrs.frozen(kw_only=True)
+class Recipe:
+    """Techniques, applied one after the other.
+
+    Args:
+        techniques: at least one.
+        name: what to call them together; by default their own names.
+    """
+
+    techniques: tuple[Technique, ...] = attrs.field(converter=_as_techniques)
+    name: str = attrs.field()
+
+    @name.default
+    def _joined(self) -> str:
+        return "+".join(each.name for each in self.techniques)
+
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(name="int8", techniques=(Quantisation(),)),
+        Recipe(name="palette4", techniques=(Palettisation(bits=4),)),
+        Recipe(name="palette6", techniques=(Palettisation(bits=6),)),
+    )
+}
+"""The built-in recipes, by name."""
+
+RecipeLike = Recipe | str | Path | Mapping[str, Any] | Sequence[Technique]
+"""A recipe, or what `as_recipe` makes one of."""
+
+
+def as_recipe(given: RecipeLike) -> Recipe:
+    """A recipe from whatever says one.
+
+    Args:
+        given: a recipe; the name of a built-in one, or of a technique, with its default settings; techniques; the path of a
+            JSON file that ends in `.json`; or what such a file holds, `{"techniques": [{"name": "palettisation", "bits": 4}]}`.
+
+    Raises:
+        ConfigurationError: a name is unknown or a setting wrong; the message lists the valid ones.
+    """
+    match given:
+        case Recipe():
+            return given
+        case Mapping():
+            return from_dict(Recipe, given, source="recipe")
+        case Path():
+            return _read(given)
+        case str() if given.endswith(".json"):
+            return _read(Path(given))
+        case str():
+            return _named(given)
+        case _:
+            return Recipe(techniques=given)
+
+
+def _read(path: Path) -> Recipe:
+    data = read_json(path, error=ConfigurationError)
+    if not isinstance(data, dict):
+        raise ConfigurationError(
+            f'{path} holds no recipe: give a JSON object such as {{"techniques": [{{"name": "quantisation"}}]}}'
+        )
+    return from_dict(Recipe, data, source=str(path))
+
+
+def _named(name: str) -> Recipe:
+    if name in RECIPES:
+        return RECIPES[name]
+    techniques = installed_techniques()
+    if name not in techniques:
+        raise ConfigurationError(
+            f"there is no recipe {name!r}; the recipes are {', '.join(RECIPES)}, the techniques {', '.join(techniques)}; "
+            "or give a JSON file of techniques"
+        )
+    return from_dict(Recipe, {"techniques": [{"name": name}]}, source=f"recipe {name!r}")

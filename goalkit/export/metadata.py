@@ -1,0 +1,53 @@
+"""From stored forms of weights to what coremltools calls them: metadata that its converter reads beside a weight.
+
+The converter finds buffers called `_COREML_/<parameter>/<key>` and emits the operation that restores the weight from the same
+integers (coremltools.optimize.torch, compression metadata of version 1).
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from goalkit.errors import ExportError
+from goalkit.weights import AffineWeight, PaletteWeight, StoredWeight
+
+METADATA_VERSION = "_COREML_/metadata_version", torch.tensor(1)
+
+PRUNED, PALETTISED, QUANTISED = 1, 2, 3
+"""coremltools' compression types; a weight of a joint form has several, in the order in which they were applied."""
+
+
+def weight_metadata(storage: StoredWeight[Any]) -> dict[str, Tensor]:
+    """The buffers to register beside the `weight` of a module. Raises ExportError for a form without a translation."""
+    return {f"_COREML_/weight/{key}": value for key, value in translate(storage).items()}
+
+
+@singledispatch
+def translate(storage: StoredWeight[Any]) -> dict[str, Tensor]:
+    """The keys of coremltools' metadata, with their values, for a stored weight; `translate.register` adds a form.
+
+    Raises:
+        ExportError: there is no translation for weights of this form.
+    """
+    raise ExportError(
+        f"a weight stored as {storage.form} ({type(storage).__name__}) has no translation to Core ML: register one with "
+        "goalkit.export.metadata.translate.register, or export the uncompressed model"
+    )
+
+
+@translate.register
+def _affine(storage: AffineWeight) -> dict[str, Tensor]:
+    return {
+        "compression_type": torch.tensor([QUANTISED]),
+        "quantization_n_bits": torch.tensor(storage.form.bits),
+        "quantization_scale": storage.scale,
+    }
+
+
+@translate.register
+def _palette(storage: PaletteWeight) -> dict[str, Tensor]:
+    return {"compression_type": torch.tensor([PALETTISED]), "lut": storage.palette.reshape(1, 1, -1, 1)}

@@ -1,0 +1,45 @@
+"""Which forms there are, by the name that a saved model has for them, and which module computes a weight of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goalkit.configuration import tagged
+from goalkit.errors import ConfigurationError, ModelError
+from goalkit.weights.affine import AffineForm, AffineWeight
+from goalkit.weights.contract import F, Form, StoredWeight
+from goalkit.weights.palette import PaletteForm, PaletteWeight
+from goalkit.weights.sparse import SparseForm
+
+_FORMS: dict[str, type[Form]] = {each.form: each for each in (AffineForm, PaletteForm, SparseForm)}
+_WEIGHTS: dict[type[Form], type[StoredWeight[Any]]] = {AffineForm: AffineWeight, PaletteForm: PaletteWeight}
+
+
+def register_form(form: type[F], weight: type[StoredWeight[F]]) -> None:
+    """Let models with weights of another form be loaded, once the module that calls this has been imported.
+
+    Raises:
+        ConfigurationError: the name of the form is taken.
+    """
+    if _FORMS.setdefault(form.form, form) is not form or _WEIGHTS.setdefault(form, weight) is not weight:
+        raise ConfigurationError(f"there is a form {form.form!r} already: call yours otherwise")
+
+
+def find_form(name: str) -> type[Form]:
+    """The settings of the form of that name. Raises ModelError if this version does not know it."""
+    if name not in _FORMS:
+        raise ModelError(
+            f"there is no form {name!r} among {', '.join(_FORMS)}: update goalkit, or import the package that registers it"
+        )
+    return _FORMS[name]
+
+
+def weight_of(form: Form) -> type[StoredWeight[Any]]:
+    """What computes a weight of that form. Raises ModelError if this version cannot build it."""
+    weight = _WEIGHTS.get(type(form))
+    if weight is None or not weight.builds(form):
+        raise ModelError(f"{form!r} is a form that this goalkit cannot build: update goalkit")
+    return weight
+
+
+tagged(Form, key="form", find=find_form, omit_defaults=True)
