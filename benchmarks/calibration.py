@@ -9,7 +9,7 @@ from typing import Any
 from goalkit import Dataset, GoalModel, Splits, Trainer
 from goalkit.evaluation import calibrate, calibration_error
 
-TRAINER = Trainer(epochs=10, learning_rate=5e-4, temperature=False)
+TRAINER = Trainer(epochs=10, learning_rate=5e-4, calibrate=False)
 SEEDS = 3
 
 

@@ -79,7 +79,7 @@ def _steps_noted() -> Iterator[list[tuple[float, int]]]:
 
 def _goalkit(model: GoalModel, rows: Dataset, batch: int, seed: int, epochs: int = 1) -> GoalModel:
     trainer = Trainer(
-        epochs=epochs, learning_rate=RATE, warmup=WARMUP, batch_size=batch, seed=seed, temperature=False, patience=epochs
+        epochs=epochs, learning_rate=RATE, warmup=WARMUP, batch_size=batch, seed=seed, calibrate=False, patience=epochs
     )
     few = rows.take(range(64))
     return trainer.fit(model, Splits(rows, few, few), progress=False).model

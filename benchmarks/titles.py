@@ -16,7 +16,7 @@ from goalkit import CoreMLExporter, Dataset, GoalModel, Splits, Task, Trainer, U
 from goalkit.compress import Compressor
 from goalkit.evaluation import calibrate, evaluate, ngram_baseline
 
-TRAINER = Trainer(epochs=4, learning_rate=5e-4, batch_size=64, temperature=False)
+TRAINER = Trainer(epochs=4, learning_rate=5e-4, batch_size=64, calibrate=False)
 LENGTH = 48
 
 

@@ -153,7 +153,7 @@ def model_of(architecture, splits, **settings):
 def test_frozen_layers_are_those_of_the_architecture(splits, architecture, settings, frozen, learning):
     model = model_of(architecture, splits, **settings)
     few = Splits(splits.validation, splits.validation, splits.test)
-    trained = Trainer(epochs=1, frozen_layers=frozen, temperature=False).fit(model, few, progress=False).model
+    trained = Trainer(epochs=1, frozen_layers=frozen, calibrate=False).fit(model, few, progress=False).model
     before = model.state_dict()
     changed = [name for name, tensor in trained.state_dict().items() if not torch.equal(tensor, before[name])]
     assert {".".join(name.split(".")[:5]) for name in changed if name.startswith("encoder.")} == learning

@@ -11,7 +11,7 @@ from goalkit.training.encoding import Batch
 from goalkit.training.engine import Engine
 
 STUDENT = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48}
-TRAINER = Trainer(epochs=3, learning_rate=3e-3, batch_size=32, precision="float32", temperature=False)
+TRAINER = Trainer(epochs=3, learning_rate=3e-3, batch_size=32, precision="float32", calibrate=False)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_lower_layers_learn_slower_and_only_matrices_decay(run):
 def test_frozen_layers_stay_and_learn_again_afterwards(untrained, splits):
     before = {name: tensor.clone() for name, tensor in untrained.state_dict().items()}
     few = Splits(splits.validation, splits.validation, splits.test)
-    after = Trainer(epochs=1, learning_rate=1e-2, frozen_layers=1, temperature=False).fit(untrained, few, progress=False).model
+    after = Trainer(epochs=1, learning_rate=1e-2, frozen_layers=1, calibrate=False).fit(untrained, few, progress=False).model
     changed = {name for name, tensor in after.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {f"head_layers.{number}.{part}" for number in range(3) for part in ("weight", "bias")}
     assert all(parameter.requires_grad for parameter in after.parameters())
@@ -56,8 +56,8 @@ def test_sgd_with_momentum_learns_too(untrained, splits):
 
 def test_accumulated_batches_step_like_one(untrained, splits):
     few = Splits(splits.validation.take(range(64)), splits.validation, splits.test)
-    whole = Trainer(epochs=1, batch_size=64, dropout=0, precision="float32", temperature=False)
-    parts = Trainer(epochs=1, batch_size=16, accumulation=4, dropout=0, precision="float32", temperature=False)
+    whole = Trainer(epochs=1, batch_size=64, dropout=0, precision="float32", calibrate=False)
+    parts = Trainer(epochs=1, batch_size=16, accumulation=4, dropout=0, precision="float32", calibrate=False)
     one, four = (trainer.fit(untrained, few, progress=False) for trainer in (whole, parts))
     assert len(one.losses) == len(four.losses) == 1
     assert one.losses[0] == pytest.approx(four.losses[0], rel=1e-5)

@@ -29,7 +29,7 @@ def test_finds_settings_and_says_which_matter(untrained, few, tmp_path):
     assert found.score == best.score
     assert {name: getattr(found.trainer, name) for name in best.settings} == best.settings
     assert found.trainer.epochs == 2
-    again = attrs.evolve(found.trainer, temperature=False).fit(untrained, few, progress=False)
+    again = attrs.evolve(found.trainer, calibrate=False).fit(untrained, few, progress=False)
     assert max(epoch.score for epoch in again.epochs) == found.score
     assert sum(found.importances.values()) == pytest.approx(1)
     found.plot().savefig(tmp_path / "search.png")

@@ -33,7 +33,7 @@ def test_weights_are_those_of_the_best_epoch(untrained, splits, monkeypatch):
 
     monkeypatch.setattr("goalkit.training.engine.Engine.validate", judge)
     few = Splits(splits.validation, splits.validation, splits.test)
-    made = Trainer(epochs=3, learning_rate=1e-3, temperature=False).fit(untrained, few, progress=False)
+    made = Trainer(epochs=3, learning_rate=1e-3, calibrate=False).fit(untrained, few, progress=False)
     assert made.best_epoch == 2
     assert made.model.digest() == seen[1] != seen[2]
 

@@ -189,7 +189,7 @@ class Search:
         settings = self._suggest(trial)
         trial.set_user_attr(SETTINGS, settings)
         try:
-            attrs.evolve(trainer, temperature=False, **settings).fit(model, splits, on_epoch=judge, progress=progress)
+            attrs.evolve(trainer, calibrate=False, **settings).fit(model, splits, on_epoch=judge, progress=progress)
         except _PrunedError:
             study.tell(trial, state=TrialState.PRUNED)
         except DivergedError as error:  # no result can be worse

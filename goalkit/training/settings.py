@@ -33,7 +33,8 @@ class TrainingSettings:
         clip_norm: the gradients of a step are scaled down to this norm.
         metric: by which epochs are compared on the validation rows: "macro_f1" or "accuracy", the mean over tasks, or "loss".
         patience: stop after this many epochs without a better one.
-        temperature: fit a temperature to each task on the validation rows and fold it into the head (see `calibrate`).
+        calibrate: fit a temperature per task on the validation rows and fold it into the head; see
+            `goalkit.evaluation.calibrate`.
         max_length: longer texts are cut to this many tokens.
         seed: of row order and dropout; the same seed on the same machine gives the same weights.
         precision: "float32", "bfloat16", or "auto" for bfloat16 where the device multiplies it natively.
@@ -58,7 +59,7 @@ class TrainingSettings:
     clip_norm: float = attrs.field(default=1.0, validator=between(0, above=True))
     metric: str = attrs.field(default="macro_f1", validator=one_of("macro_f1", "accuracy", "loss"))
     patience: int = attrs.field(default=3, validator=between(1, whole=True))
-    temperature: bool = True
+    calibrate: bool = True
     max_length: int = attrs.field(default=128, validator=between(3, whole=True))
     seed: int = attrs.field(default=0, validator=between(0, 2**32 - 1, whole=True))
     precision: str = attrs.field(default="auto", validator=one_of("auto", "float32", "bfloat16"))

@@ -92,7 +92,7 @@ class Trainer(TrainingSettings):
             validation=validation,
         )
         temperatures: dict[str, float] = {}
-        if self.temperature:
+        if self.calibrate:
             student, temperatures = attrs.astuple(calibrate(student, validation), recurse=False)
         return TrainingRun(
             model=student,
