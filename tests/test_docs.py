@@ -59,7 +59,7 @@ def test_every_table_that_claims_to_be_written_by_a_benchmark_is():
 def test_every_figure_in_the_docs_is_drawn_by_a_benchmark():
     drawn = (file for file in (render.ROOT / "docs").rglob("*") if file.suffix in {".svg", ".png"})
     there = {file.relative_to(render.ROOT).as_posix() for file in drawn}
-    assert there == set(render.figures(SAVED))
+    assert there - {"docs/architecture.svg"} == set(render.figures(SAVED))  # which shows no number
 
 
 def test_a_page_without_the_place_for_its_table_is_told(monkeypatch, tmp_path):
