@@ -16,8 +16,8 @@ from goalkit.configuration import read_json
 from goalkit.errors import BundleError, ConfigurationError
 from goalkit.export.card import write_card
 from goalkit.export.checks import program_inputs
-from goalkit.export.functions import function_name
 from goalkit.export.hints import Hints
+from goalkit.export.lengths import function_name
 from goalkit.export.manifest import Manifest
 from goalkit.export.replay import REPLAY, Replay
 from goalkit.export.runtime import NeuralNetworkClassifier, RuntimeModel, load_model

@@ -19,10 +19,10 @@ from goalkit.errors import ConfigurationError, ExportError
 from goalkit.export.bundle import GOLDEN, HINTS, PACKAGE, TOKENIZER_GOLDEN, VOCABULARY, Bundle
 from goalkit.export.card import write_card
 from goalkit.export.checks import check_ranges
-from goalkit.export.conversion import SPEC_VERSIONS, Shape, convert, large_results
-from goalkit.export.functions import convert_lengths
+from goalkit.export.conversion import SPEC_VERSIONS, ConversionSettings, convert, large_results
 from goalkit.export.golden import golden_texts, model_golden, tokenizer_golden
 from goalkit.export.hints import Hints, default_hints
+from goalkit.export.lengths import convert_lengths
 from goalkit.export.manifest import Manifest, Origin
 from goalkit.export.package import write_model
 from goalkit.export.replay import REPLAY, Replay
@@ -173,7 +173,7 @@ class CoreMLExporter:
         return Bundle(path, manifest, model)
 
     def _convert(self, model: Classifier, path: Path, calibration: TokenBatch | None) -> None:
-        shape = Shape(
+        settings = ConversionSettings(
             length=self.sequence_length,
             target=self.deployment_target,
             half=self.precision != "float32",
@@ -182,13 +182,12 @@ class CoreMLExporter:
         if self.precision == "mixed":
             if calibration is None:
                 raise ConfigurationError("precision 'mixed' decides by calibration texts: give them, tokenised")
-            shape = attrs.evolve(shape, float32_operations=large_results(model, shape, calibration))
+            settings = attrs.evolve(settings, float32_operations=large_results(model, settings, calibration))
         if self.shorter_lengths:
-            shapes = [attrs.evolve(shape, length=length) for length in (*self.shorter_lengths, self.sequence_length)]
-            convert_lengths(model, path, shapes)
+            convert_lengths(model, path, settings, self.shorter_lengths)
         else:
-            convert(model, path, shape)
-        if shape.half and calibration is not None:
+            convert(model, path, settings)
+        if settings.half and calibration is not None:
             check_ranges(path, calibration)
 
     def _manifest(self, model: GoalModel, heads: Sequence[UpdatableHead]) -> Manifest:
