@@ -37,7 +37,7 @@ from benchmarks.pretrained import pretrained_model
 from goalkit import Bundle, Compressor, CoreMLExporter, Dataset, GoalModel, Splits, Trainer, UpdatableHeadBuilder
 from goalkit.errors import TrainingError
 from goalkit.export import NeighboursHeadBuilder, Replay, rehearse_update
-from goalkit.export.bundle import PACKAGE
+from goalkit.export.layout import PACKAGE
 from goalkit.training import FewLabelsTrainer, calibrate, standardize_embeddings
 
 TASK = "category"
