@@ -1,5 +1,6 @@
 """The identity of a bundle: the same as long as it gives the same answers, another as soon as it may not."""
 
+import hashlib
 import json
 import shutil
 
@@ -49,6 +50,21 @@ def test_what_is_measured_or_told_about_a_bundle_leaves_its_identity(bundle, tmp
     assert report.identity == bundle.manifest.identity
     assert f"`{bundle.manifest.identity}`" in card
     named.record(report)  # still about the same answers
+
+
+def test_the_identity_can_be_computed_as_the_docs_say(bundle):
+    """By anybody: from the manifest and the files alone, with SHA-256 and JSON."""
+    manifest = json.loads((bundle.path / "manifest.json").read_bytes())
+    names = [
+        name
+        for name in manifest["files"]
+        if name.startswith("GoalAnalyzer.mlpackage/") or name.endswith((".mlmodel", "vocab.txt"))
+    ]
+    settings = {key: manifest[key] for key in ("tasks", "sequence_length", "shorter_lengths", "tokenizer", "heads")}
+    contents = {name: (bundle.path / name).read_bytes() for name in names}
+    contents["settings"] = (json.dumps(settings, ensure_ascii=False, indent=2) + "\n").encode()
+    lines = [f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in sorted(contents)]
+    assert manifest["identity"] == hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def test_what_goes_with_the_answers_leaves_the_identity(bundle, tmp_path):
