@@ -96,7 +96,7 @@ class CoreMLExporter:
 
         Half precision is checked for overflow, and "mixed" decides, on `calibration`; without it on the first 32 golden texts,
         tokenised. These are `golden`; without it 500 of the shipped goals, if the model predicts the tasks of goals; for a
-        model of other tasks, 500 texts without a meaning that are made up of its own vocabulary. Those show whether another
+        model of other tasks, up to 500 texts without a meaning, made up of its own vocabulary. Those show whether another
         tokenizer and another runtime give the same numbers, but not whether half precision holds what people write: give a
         model of other tasks texts of its own. The manifest says on which texts half precision was checked.
 
