@@ -53,7 +53,7 @@ def case(architecture: str, form: str) -> dict[str, Any]:
     from goalkit.compress.quantisation import quantise_weights
     from goalkit.export import CoreMLExporter, load_model
     from goalkit.export.checks import program_inputs
-    from goalkit.export.golden import golden_texts
+    from goalkit.export.texts import golden_texts
     from goalkit.tokenization import TokenBatch, WordPieceTokenizer
 
     precision, bits = FORMS[form]
@@ -69,7 +69,8 @@ def case(architecture: str, form: str) -> dict[str, Any]:
     ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        package = CoreMLExporter(sequence_length=LENGTH, precision=precision).export(model, Path(folder) / "model.mlpackage")
+        exporter = CoreMLExporter(sequence_length=LENGTH, precision=precision)
+        package = exporter.export_package(model, Path(folder) / "model.mlpackage")
         seconds, memory = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         program = load_model(package)
         size = sum(file.stat().st_size for file in package.rglob("*") if file.is_file())

@@ -99,7 +99,7 @@ def executed(model: Any, ids: torch.Tensor, mask: torch.Tensor, precision: str) 
 
     with tempfile.TemporaryDirectory() as folder, time_limit():
         exporter = CoreMLExporter(sequence_length=LENGTHS[0], precision=precision)
-        program = load_model(exporter.export(model, Path(folder, "model.mlpackage")), precision="float32")
+        program = load_model(exporter.export_package(model, Path(folder, "model.mlpackage")), precision="float32")
         inputs = {"input_ids": ids[:, None].int().numpy(), "attention_mask": mask[:, None].int().numpy()}
         return torch.from_numpy(program.predict_many(inputs)["label_probabilities"])
 

@@ -18,6 +18,8 @@ from goalkit.evaluation import calibrate, evaluate, ngram_baseline
 
 TRAINER = Trainer(epochs=4, learning_rate=5e-4, batch_size=64, calibrate=False)
 LENGTH = 48
+GOLDEN = 500
+"""Titles of the validation part, on which half precision is checked."""
 
 
 def measure(data: Path | None) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def measure(data: Path | None) -> dict[str, Any]:
         for name, (precision, exported) in exports.items():
             head = UpdatableHeadBuilder(task="topic").build(exported)
             exporter = CoreMLExporter(sequence_length=LENGTH, precision=precision)
-            bundle = exporter.export(exported, Path(folder) / "bundle", heads=[head])
+            bundle = exporter.export(exported, Path(folder) / "bundle", heads=[head], golden=splits.validation.texts[:GOLDEN])
             start = time.perf_counter()
             report = bundle.verify(texts, labels, reference=trained)
             results.setdefault("bundles", {})[name] = {**report.to_dict(), "verify_seconds": round(time.perf_counter() - start)}

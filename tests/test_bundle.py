@@ -7,8 +7,10 @@ import torch
 
 from goalkit import GOAL_TASKS, Bundle, CoreMLExporter, GoalModel, Task, UpdatableHeadBuilder
 from goalkit.errors import BundleError, ConfigurationError, VerificationError
+from goalkit.export import Gates, VerificationReport
+from goalkit.export.comparison import OutputComparison
+from goalkit.export.gates import failed_gates
 from goalkit.export.hints import Hints, default_hints
-from goalkit.export.verification import Gates, OutputComparison, VerificationReport, failed_gates
 from goalkit.model import Prediction
 
 
@@ -79,6 +81,7 @@ def test_without_the_model_parity_is_against_golden_json_and_says_so(exported, s
     assert report.parity_source == "golden.json"
     assert any("golden.json" in remark for remark in report.remarks())
     assert report.compared_texts == 500
+    assert any(remark.endswith("in golden.json, to 500 shipped goals") for remark in report.remarks())
     assert report.parity[0].psnr > 50, "embeddings are compared too"
     assert 0 < max(report.heads.values()) < 1e-6, "and heads"
     assert any("fidelity was not measured" in remark for remark in report.remarks())
@@ -154,7 +157,7 @@ def test_a_bar_out_of_reach_fails(exported, splits):
 def test_texts_and_labels_must_fit(exported):
     with pytest.raises(BundleError, match="there are no texts"):
         exported.verify([])
-    with pytest.raises(BundleError, match="2 texts and 1 labels for category"):
+    with pytest.raises(BundleError, match="2 texts and 1 labels for category: give one label per text"):
         exported.verify(["a", "b"], {"category": ["健康"]})
     with pytest.raises(ConfigurationError, match="no label '体育'; its labels are 健康"):
         exported.verify(["a"], {"category": ["体育"]})
@@ -194,6 +197,14 @@ def test_hints_of_other_tasks(untrained, tmp_path):
         partial.check([topic])
 
 
+def test_a_hint_for_labels_that_there_are_not_is_refused():
+    hints = Hints(tasks=("topic",), templates={"体育": "好", "财经": "好", "娱乐": "好"}, fallback="？")
+    with pytest.raises(ConfigurationError, match="the hint for 娱乐 is for no combination of labels of topic"):
+        hints.check([Task("topic", ("体育", "财经"))])
+    with pytest.raises(ConfigurationError, match="of no task: correct its key or leave it out"):
+        Hints(tasks=(), templates={"健康": "好"}, fallback="？").check(GOAL_TASKS)
+
+
 def test_model_with_one_other_task_makes_the_whole_road(tmp_path):
     model = GoalModel.from_backbone("tiny-bert", tasks=[Task("topic", ("体育", "财经"))], encoder={"num_hidden_layers": 1})
     bundle = CoreMLExporter(sequence_length=16).export(model, tmp_path / "bundle")
@@ -213,6 +224,9 @@ def test_few_texts_may_differ_by_chance_and_many_may_not(texts, differing, passe
         largest_share=0.3,
     )
     report = VerificationReport(
+        identity="",
+        calibration="",
+        golden="",
         texts=texts,
         compared_texts=texts,
         package_bytes=0,
@@ -260,11 +274,11 @@ def test_the_manifest_says_all_of_the_tokenizer(checkpoint, tmp_path):
         assert ours.probabilities["category"] == pytest.approx(theirs.probabilities["category"], abs=1e-5)
 
 
-def test_a_manifest_of_schema_1_is_refused(copy):
+def test_a_manifest_of_an_older_schema_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_bytes())
-    del manifest["tokenizer"]
-    (copy / "manifest.json").write_text(json.dumps({**manifest, "schema": 1, "lowercase": True}))
+    del manifest["identity"]
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "schema": 2}))
     with pytest.raises(
-        BundleError, match=r"manifest.json is not of schema 2: use the goalkit that made the bundle, or export again"
+        BundleError, match=r"manifest.json is not of schema 3: use the goalkit that made the bundle, or export again"
     ):
         Bundle.open(copy)

@@ -96,6 +96,17 @@ def test_train_export_verify(tmp_path, splits):
     page = call("export", tmp_path / "model", "--output", tmp_path / "bundle", "--sequence-length", 32)
     assert page.exit_code == 0, page.output
     assert "head kind: largest error" in page.output
+    assert "made up of the vocabulary: name yours with --golden" in page.output  # goals have no task of that name
+    (tmp_path / "titles.txt").write_text("\n".join(["", *rows.texts[:40]]), encoding="utf-8")
+    options = ["--output", tmp_path / "bundle", "--sequence-length", 32, "--golden", tmp_path / "titles.txt"]
+    page = call("export", tmp_path / "model", *options)
+    assert page.exit_code == 0, page.output
+    manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_bytes())
+    assert manifest["origin"]["golden"] == "40 given texts"
+    assert f"identity {manifest['identity']}" in page.output
+    (tmp_path / "titles.txt").write_bytes(b"\xff")
+    page = call("export", tmp_path / "model", *options)
+    assert "give a UTF-8 file with a text per line" in str(page.exception)
     page = call("verify", tmp_path / "bundle", *source, "--reference", tmp_path / "model")
     assert page.exit_code == 0, page.output
     assert "against its answers in golden.json" in " ".join(page.output.split())

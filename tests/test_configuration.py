@@ -36,6 +36,10 @@ def test_wrong_type_and_out_of_range_are_told():
         (lambda: UpdatableHeadBuilder(task="category", epochs=3), "epochs is 3, epoch_choices are"),
         (lambda: UpdatableHeadBuilder(task="category", learning_rate=2.0), "learning_rate is 2.0, learning_rate_range is"),
         (lambda: UpdatableHeadBuilder(task="category", optimizer="lion"), "no optimizer 'lion'; choose one of sgd, adam"),
+        (
+            lambda: UpdatableHeadBuilder(task="category", optimizer="adam", momentum=0.5),
+            "momentum is of 'sgd', and optimizer",
+        ),
         (lambda: Task("Kategorie", ("a", "b")), "cannot name a Core ML feature"),
         (lambda: Task("kind", ("a", "a")), "empty or repeated labels"),
     ],

@@ -249,7 +249,7 @@ def test_examples_of_heads_have_labels_that_the_model_knows(run, splits):
     texts = splits.test.texts[:8]
     for refuse in (
         lambda: NeighboursHeadBuilder(task="category").build(run.model, texts, strange),
-        lambda: Replay.choose(texts, {"category": strange}, per_label=9).check(run.model.tasks),
+        lambda: Replay.choose(texts, {"category": strange}, per_label=9).check(run.model.tasks, ["category"]),
     ):
         with pytest.raises(ConfigurationError, match=r"'category' has no label '宠物'; its labels are .*: correct row \d, "):
             refuse()

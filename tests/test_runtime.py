@@ -267,6 +267,18 @@ def test_core_ml_itself_behind_the_same_call(tmp_path, monkeypatch):
     np.testing.assert_array_equal(load_model(path, native=True).predict_many(inputs)["y"], np.ones((4, 2, 3)))
 
 
+def test_arguments_that_would_have_no_effect_are_refused(exported, tmp_path):
+    package, head = save(tmp_path, lambda x: x + 1.0, (2, 3)), exported.path / "GoalHead-category.mlmodel"
+    for path, settings, message in (
+        (package, {"native": True, "precision": "float16"}, "leave them out with native=True"),
+        (package, {"native": True, "function": "main"}, "leave them out with native=True"),
+        (head, {"function": "main"}, "only ML programs have functions"),
+        (head, {"precision": "float16"}, "computes in float32 on every device"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            load_model(path, **settings)
+
+
 def test_inputs_that_do_not_fit_are_told(tmp_path):
     model = load_model(save(tmp_path, lambda x: x + 1.0, (2, 3)))
     assert model.inputs["x0"].shape == (2, 3)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from goalkit.backbones import default_vocabulary, vocabulary_from_texts
 from goalkit.errors import ConfigurationError, DatasetError, ModelError
-from goalkit.export.golden import golden_texts, tokenizer_golden
+from goalkit.export.golden import tokenizer_golden
+from goalkit.export.texts import golden_texts
 from goalkit.tokenization import EDGE_CASES, SPECIAL_TOKENS, AddedToken, TokenizerSettings, WordPieceTokenizer
 
 TOKENIZER = WordPieceTokenizer(default_vocabulary())
@@ -155,7 +156,7 @@ FLIPS = {
 
 def golden_shows(settings: TokenizerSettings, other: TokenizerSettings) -> bool:
     """Whether the golden strings of one tokenizer betray another."""
-    golden = tokenizer_golden(WordPieceTokenizer(CAPABLE, settings), 48)
+    golden = tokenizer_golden(WordPieceTokenizer(CAPABLE, settings), golden_texts(), 48)
     batch = WordPieceTokenizer(CAPABLE, other).encode([entry["text"] for entry in golden], 48)
     lengths = batch.attention_mask.sum(1)
     rows = zip(golden, batch.input_ids, lengths, strict=True)

@@ -76,7 +76,9 @@ def expected(model, batch):
 def test_sequence_classifier_gives_its_own_probabilities(architecture, batch, tmp_path):
     model = make(architecture)
     batch = padded(batch, model)
-    path = CoreMLExporter(sequence_length=24, precision="float32", derive_mask=True).export(model, tmp_path / "model.mlpackage")
+    path = CoreMLExporter(sequence_length=24, precision="float32", derive_mask=True).export_package(
+        model, tmp_path / "model.mlpackage"
+    )
     found = run(path, batch)["label_probabilities"]
     truth = torch.softmax(expected(model, batch).logits, -1).numpy()
     assert np.ptp(truth, axis=0).max() > 1e-3, "texts must differ for this to say anything"
@@ -87,7 +89,7 @@ def test_sequence_classifier_gives_its_own_probabilities(architecture, batch, tm
 def test_bare_encoder_in_half_precision_gives_its_own_embedding(architecture, batch, tmp_path):
     model = make(architecture, AutoModel)
     batch = padded(batch, model)
-    path = CoreMLExporter(sequence_length=24).export(model, tmp_path / "model.mlpackage", calibration=batch)
+    path = CoreMLExporter(sequence_length=24).export_package(model, tmp_path / "model.mlpackage", calibration=batch)
     states, weights = expected(model, batch).last_hidden_state, torch.from_numpy(batch.attention_mask)[..., None].float()
     truth = ((states * weights).sum(1) / weights.sum(1)).numpy()
     error = run(path, batch)["embedding"] - truth
@@ -117,7 +119,7 @@ def spread_out(family, **settings):
 def assert_right(model, batch, path, **settings):
     """The saved package gives, on texts that the export has not seen, the model's own probabilities."""
     batch = padded(batch, model)
-    found = run(CoreMLExporter(sequence_length=24, precision="float32", **settings).export(model, path), batch)
+    found = run(CoreMLExporter(sequence_length=24, precision="float32", **settings).export_package(model, path), batch)
     truth = torch.softmax(expected(model, batch).logits, -1).numpy()
     assert np.ptp(truth, axis=0).max() > 0.05, "texts must differ for this to say anything"
     np.testing.assert_allclose(found["label_probabilities"], truth, atol=1e-5)
@@ -152,14 +154,14 @@ class Blind(Encoder):
 
 def test_graph_that_lost_the_mask_is_refused(tmp_path):
     with pytest.raises(ExportError, match="the traced graph does not do what the model does: on padded texts its embedding"):
-        CoreMLExporter(sequence_length=8).export(Classifier(Blind(), (), "mean"), tmp_path / "model.mlpackage")
+        CoreMLExporter(sequence_length=8).export_package(Classifier(Blind(), (), "mean"), tmp_path / "model.mlpackage")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_program_that_cannot_be_executed_here_is_not_left_unchecked(tmp_path, monkeypatch):
     monkeypatch.delitem(OPERATIONS, "gelu")
     with pytest.raises(ExportError, match="cannot be compared with the model: the runtime does not know the operation gelu"):
-        CoreMLExporter(sequence_length=8).export(spread_out("bert"), tmp_path / "model.mlpackage")
+        CoreMLExporter(sequence_length=8).export_package(spread_out("bert"), tmp_path / "model.mlpackage")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -207,7 +209,7 @@ def test_logits_that_no_linear_layer_gives_are_refused():
 )
 def test_problem_type_is_honoured_and_told(settings, feature, activation, kind, batch, tmp_path):
     model = spread_out("bert", **settings)
-    path = CoreMLExporter(sequence_length=24, precision="float32").export(model, tmp_path / "model.mlpackage")
+    path = CoreMLExporter(sequence_length=24, precision="float32").export_package(model, tmp_path / "model.mlpackage")
     np.testing.assert_allclose(run(path, batch)[feature], activation(expected(model, batch).logits).numpy(), atol=1e-4)
     assert kind in read_spec(path).description.metadata.userDefined["goalkit.tasks"]
 
@@ -216,7 +218,9 @@ def test_problem_type_is_honoured_and_told(settings, feature, activation, kind, 
 def test_weights_stored_in_half_are_exported_as_the_float32_they_stand_for(dtype, batch, tmp_path):
     model = spread_out("bert").to(dtype)
     truth = torch.softmax(expected(copy.deepcopy(model).float(), batch).logits, -1).numpy()
-    found = run(CoreMLExporter(sequence_length=24, precision="float32").export(model, tmp_path / "model.mlpackage"), batch)
+    found = run(
+        CoreMLExporter(sequence_length=24, precision="float32").export_package(model, tmp_path / "model.mlpackage"), batch
+    )
     np.testing.assert_allclose(found["label_probabilities"], truth, atol=1e-5)
     assert model.dtype is dtype
 
@@ -224,9 +228,11 @@ def test_weights_stored_in_half_are_exported_as_the_float32_they_stand_for(dtype
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")  # torch.compile's own
 def test_compiled_model_is_exported_and_one_without_weights_refused(batch, tmp_path):
     exporter = CoreMLExporter(sequence_length=24)
-    exporter.export(torch.compile(spread_out("bert")), tmp_path / "model.mlpackage")
+    exporter.export_package(torch.compile(spread_out("bert")), tmp_path / "model.mlpackage")
     with torch.device("meta"), pytest.raises(ModelError, match="has no weights, only their shapes"):
-        exporter.export(AutoModelForSequenceClassification.from_config(spread_out("bert").config), tmp_path / "meta.mlpackage")
+        exporter.export_package(
+            AutoModelForSequenceClassification.from_config(spread_out("bert").config), tmp_path / "meta.mlpackage"
+        )
 
 
 @pytest.mark.parametrize("what", ["parametrisation", "forward", "trace", "vocabulary"])
@@ -243,14 +249,14 @@ def test_whatever_a_model_raises_becomes_an_error_that_says_what_to_do(what, tmp
     else:
         model.config = AutoConfig.for_model("canine", num_labels=3)
     with pytest.raises(GoalkitError, match=": [a-z]"):
-        CoreMLExporter(sequence_length=8).export(model, tmp_path / "model.mlpackage")
+        CoreMLExporter(sequence_length=8).export_package(model, tmp_path / "model.mlpackage")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_given_model_stays_as_it_is_and_labels_are_in_the_file(batch, tmp_path):
     model = make("bert", id2label={0: "好", 1: "中", 2: "差"})
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    path = CoreMLExporter(sequence_length=24).export(model, tmp_path / "model.mlpackage")
+    path = CoreMLExporter(sequence_length=24).export_package(model, tmp_path / "model.mlpackage")
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert '"好"' in read_spec(path).description.metadata.userDefined["goalkit.tasks"]
 
@@ -260,7 +266,7 @@ def test_palettised_encoder_carries_its_indices(batch, tmp_path):
         classifier = Classifier.from_transformers(make("bert"))
         palettise_weights(classifier, bits=4)
         exporter = CoreMLExporter(sequence_length=24, precision="float32", deployment_target=target)
-        found = run(exporter.export(classifier, tmp_path / f"{target}.mlpackage"), batch)["embedding"]
+        found = run(exporter.export_package(classifier, tmp_path / f"{target}.mlpackage"), batch)["embedding"]
         ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
         with torch.no_grad():
             truth = classifier.embedding(ids, mask, 24).numpy()
@@ -293,13 +299,13 @@ def test_mobilebert_beyond_half_precision_is_shown_refused_and_mended(overflowin
     with pytest.raises(
         ExportError, match="the program in half precision does not do what the model does.*rescale a MobileBERT"
     ):
-        exporter.export(large, tmp_path / "refused.mlpackage")
+        exporter.export_package(large, tmp_path / "refused.mlpackage")
     assert not (tmp_path / "refused.mlpackage").exists()
 
     mended = rescale_for_half_precision(large, batch)
     np.testing.assert_array_equal(probabilities(mended, batch), truth)
     assert stream_magnitude(mended, batch) < 65504 / 8
-    found = run(exporter.export(mended, tmp_path / "mended.mlpackage", calibration=batch), batch)
+    found = run(exporter.export_package(mended, tmp_path / "mended.mlpackage", calibration=batch), batch)
     np.testing.assert_allclose(found["label_probabilities"], truth, atol=3e-3)
 
 
@@ -310,20 +316,19 @@ def test_activations_beyond_half_precision_are_refused_by_operation_and_text(bat
             layer.intermediate.dense.weight.mul_(2.0**16)
             layer.intermediate.dense.bias.mul_(2.0**16)
             layer.output.dense.weight.div_(2.0**16)
-    with pytest.raises(ExportError, match=r"in half precision the result of \w+ \(of .*\) overflows on 'text \d'"):
-        CoreMLExporter(sequence_length=24).export(model, tmp_path / "model.mlpackage", calibration=batch)
+    with pytest.raises(ExportError, match=r"precision the result of \w+ \(of .*\) overflows on 'text \d', of 6 given texts"):
+        CoreMLExporter(sequence_length=24).export_package(model, tmp_path / "model.mlpackage", calibration=batch)
     assert not (tmp_path / "model.mlpackage").exists()
 
 
 def test_mixed_precision_keeps_large_results_in_float32(overflowing, batch, tmp_path):
     plain, large = overflowing
     exporter = CoreMLExporter(sequence_length=24, precision="mixed")
-    with pytest.raises(ConfigurationError, match="'mixed' decides by calibration texts"):
-        exporter.export(large, tmp_path / "model.mlpackage")
-    found = run(exporter.export(large, tmp_path / "model.mlpackage", calibration=batch), batch)
-    np.testing.assert_allclose(found["label_probabilities"], probabilities(plain, batch), atol=3e-3)
-    small = CoreMLExporter(sequence_length=24).export(plain, tmp_path / "half.mlpackage")
-    same = exporter.export(plain, tmp_path / "same.mlpackage", calibration=batch)
+    for calibration in (batch, None):  # texts that are made up tell as much about these weights
+        found = run(exporter.export_package(large, tmp_path / "model.mlpackage", calibration=calibration), batch)
+        np.testing.assert_allclose(found["label_probabilities"], probabilities(plain, batch), atol=3e-3)
+    small = CoreMLExporter(sequence_length=24).export_package(plain, tmp_path / "half.mlpackage")
+    same = exporter.export_package(plain, tmp_path / "same.mlpackage", calibration=batch)
     weights = "Data/com.apple.CoreML/weights/weight.bin"
     assert (same / weights).stat().st_size == (small / weights).stat().st_size, "nothing large, nothing kept in float32"
 
@@ -336,17 +341,17 @@ def test_only_mobilebert_is_rescaled(batch):
 def test_what_cannot_be_exported_is_told(batch, tmp_path):
     exporter = CoreMLExporter(sequence_length=24)
     with pytest.raises(ModelError, match="Linear is not an encoder of transformers"):
-        exporter.export(nn.Linear(2, 2), tmp_path / "model.mlpackage")
-    with pytest.raises(ExportError, match=r"must end in .mlpackage: only a GoalModel"):
-        exporter.export(make("bert"), tmp_path / "bundle")
+        exporter.export_package(nn.Linear(2, 2), tmp_path / "model.mlpackage")
+    with pytest.raises(ExportError, match=r"must end in .mlpackage: give the package such a name"):
+        exporter.export_package(make("bert"), tmp_path / "bundle")
     with pytest.raises(ExportError, match="sequence_length is 520, the encoder has 512 positions"):
-        CoreMLExporter(sequence_length=520).export(make("bert"), tmp_path / "model.mlpackage")
+        CoreMLExporter(sequence_length=520).export_package(make("bert"), tmp_path / "model.mlpackage")
     with pytest.raises(ExportError, match="sequence_length is 512, the encoder has 510 positions"):
-        CoreMLExporter(sequence_length=512).export(make("roberta"), tmp_path / "model.mlpackage")
+        CoreMLExporter(sequence_length=512).export_package(make("roberta"), tmp_path / "model.mlpackage")
     with pytest.raises(ModelError, match=r"numbers the labels 1, 2, 3: number them from 0 to 2"):
-        exporter.export(make("bert", id2label={1: "一", 2: "二", 3: "三"}), tmp_path / "model.mlpackage")
+        exporter.export_package(make("bert", id2label={1: "一", 2: "二", 3: "三"}), tmp_path / "model.mlpackage")
     with pytest.raises(ConfigurationError, match="empty or repeated labels"):
-        exporter.export(make("bert", id2label={0: "一", 1: "一", 2: "二"}), tmp_path / "model.mlpackage")
+        exporter.export_package(make("bert", id2label={0: "一", 1: "一", 2: "二"}), tmp_path / "model.mlpackage")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -364,12 +369,71 @@ class Wild(Encoder):
         return functional.layer_norm(torch.maximum(states, self.lowest), [8])
 
 
+class Steep(Encoder):
+    """A graph whose numbers are `slope` times as large as token ids, before they are brought down again."""
+
+    hidden_size, max_length = 8, 64
+
+    def __init__(self, slope):
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, input_ids, attention_mask, length):
+        return functional.layer_norm(input_ids.unsqueeze(-1).float() * (self.slope * torch.arange(1.0, 9.0)), [8])
+
+
+def test_without_calibration_half_precision_is_checked_on_made_up_ids(tmp_path):
+    exporter = CoreMLExporter(sequence_length=24)
+    with pytest.raises(ExportError, match=r"overflows on 'text \d+', of 32 made-up texts: "):
+        exporter.export_package(Classifier(Steep(2000.0), (), "mean"), tmp_path / "model.mlpackage")
+    assert list(tmp_path.iterdir()) == []
+    exporter.export_package(Classifier(Steep(100.0), (), "mean"), tmp_path / "model.mlpackage")
+
+
+def test_calibration_counts_as_it_is_masked(batch, tmp_path):
+    low = TokenBatch(np.minimum(batch.input_ids, 60), batch.attention_mask)
+    wild = TokenBatch(np.where(batch.attention_mask == 1, low.input_ids, 199).astype(np.int32), batch.attention_mask)
+    model = Classifier(Steep(100.0), (), "mean")
+    exporter = CoreMLExporter(sequence_length=24)
+    exporter.export_package(model, tmp_path / "model.mlpackage", calibration=low)
+    with pytest.raises(ExportError, match="overflows on .*, of 6 given texts"):
+        exporter.export_package(model, tmp_path / "model.mlpackage", calibration=wild)
+    # the program that finds the padding by its id is given the padding id there
+    derived = CoreMLExporter(sequence_length=24, derive_mask=True)
+    derived.export_package(model, tmp_path / "model.mlpackage", calibration=wild)
+
+
+def test_calibration_that_does_not_fit_or_has_no_effect_is_refused(batch, tmp_path):
+    model = Classifier(Steep(100.0), (), "mean")
+    for exporter, calibration, message in (
+        (CoreMLExporter(sequence_length=16), batch, r"calibration has the shape \[6, 24\]: give ids and mask, \[texts, 16\]"),
+        (CoreMLExporter(sequence_length=24), batch.take(np.arange(0), 24), r"calibration has the shape \[0, 24\]"),
+        (CoreMLExporter(sequence_length=24, precision="float32"), batch, "calibration is for half precision.*leave it out"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            exporter.export_package(model, tmp_path / "model.mlpackage", calibration=calibration)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_function_of_a_package_is_checked_on_the_texts_that_fit_it(batch, tmp_path):
+    class Uneven(Steep):
+        """In texts of 8 tokens its numbers are a hundred times as large."""
+
+        def forward(self, input_ids, attention_mask, length):
+            scaled = input_ids.float() * (100.0 if length == 8 else 1.0)
+            return functional.layer_norm(scaled.unsqueeze(-1) * (self.slope * torch.arange(1.0, 9.0)), [8])
+
+    exporter = CoreMLExporter(sequence_length=24, shorter_lengths=(8,), deployment_target="iOS18")
+    with pytest.raises(ExportError, match=r"overflows on 'text \d', of 2 given texts"):
+        exporter.export_package(Classifier(Uneven(10.0), (), "mean"), tmp_path / "model.mlpackage", calibration=batch)
+
+
 def test_constant_beyond_half_precision_is_refused_by_name(tmp_path):
     classifier = Classifier(Wild(), (), "mean")
     with pytest.raises(ExportError, match=r"the constant \w+ is beyond what its number type holds"):
-        CoreMLExporter(sequence_length=8).export(classifier, tmp_path / "model.mlpackage")
+        CoreMLExporter(sequence_length=8).export_package(classifier, tmp_path / "model.mlpackage")
     assert list(tmp_path.iterdir()) == []
-    CoreMLExporter(sequence_length=8, precision="float32").export(classifier, tmp_path / "model.mlpackage")
+    CoreMLExporter(sequence_length=8, precision="float32").export_package(classifier, tmp_path / "model.mlpackage")
 
 
 @pytest.fixture
@@ -377,7 +441,7 @@ def converted(tmp_path):
     """A sound program, to be damaged as a converter of another version might."""
     classifier = Classifier.from_transformers(make("bert"))
     palettise_weights(classifier, bits=4)
-    path = CoreMLExporter(sequence_length=24).export(classifier, tmp_path / "model.mlpackage")
+    path = CoreMLExporter(sequence_length=24).export_package(classifier, tmp_path / "model.mlpackage")
     spec = read_spec(path)
     function = spec.mlProgram.functions["main"]
     return classifier, spec, path / PACKAGE_DATA, function.block_specializations[function.opset].operations

@@ -57,6 +57,10 @@ def test_replay_that_does_not_fit_is_refused(int8_model, tmp_path):
     ):
         with pytest.raises(ConfigurationError, match=fault):
             CoreMLExporter().export(int8_model, tmp_path / "bundle", replay=replay)
+    replay, head = Replay(texts=("跑步",), labels={"category": ("健康",)}), UpdatableHeadBuilder(task="completion")
+    for heads, theirs in (([], "no task"), ([head.build(int8_model)], "completion")):
+        with pytest.raises(ConfigurationError, match=f"has labels for category, and there are updatable heads for {theirs}:"):
+            CoreMLExporter().export(int8_model, tmp_path / "bundle", heads=heads, replay=replay)
     assert list(tmp_path.iterdir()) == []
 
 

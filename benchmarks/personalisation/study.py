@@ -38,7 +38,7 @@ from goalkit import Bundle, Compressor, CoreMLExporter, Dataset, GoalModel, Spli
 from goalkit.errors import TrainingError
 from goalkit.evaluation import calibrate
 from goalkit.export import NeighboursHeadBuilder, Replay, rehearse_update
-from goalkit.export.bundle import PACKAGE
+from goalkit.export.layout import PACKAGE
 from goalkit.training import FewLabelsTrainer, standardize_embeddings
 
 TASK = "category"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from goalkit.cli.tables import console, megabytes, percent, table
 from goalkit.datasets import QualityReport
 from goalkit.evaluation import EvaluationReport, Profile, TaskScore
-from goalkit.export.verification import VerificationReport
+from goalkit.export import VerificationReport
 from goalkit.tasks import Task
 from goalkit.training import SearchResult, TrainingRun
 
@@ -147,6 +147,7 @@ def show_verification(report: VerificationReport) -> None:
         "  parity and fidelity: share of texts with the same label",
         style="dim",
     )
+    console.print(f"  identity {report.identity}", style="dim", highlight=False, soft_wrap=True)
     for task, error in report.heads.items():
         console.print(f"  head {task}: largest error {error:.1e} against the torch head")
     for remark in report.remarks():

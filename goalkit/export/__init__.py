@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from goalkit.export.bundle import Bundle
     from goalkit.export.exporter import CoreMLExporter
+    from goalkit.export.gates import Gates
     from goalkit.export.hints import Hints
     from goalkit.export.replay import Replay
+    from goalkit.export.report import VerificationReport
     from goalkit.export.rescaling import rescale_for_half_precision
     from goalkit.export.runtime import load_model
     from goalkit.export.updatable import (
@@ -25,20 +27,19 @@ if TYPE_CHECKING:
         validate_updatable,
         write_updatable_pipeline,
     )
-    from goalkit.export.verification import Gates, VerificationReport
 
 _HOMES = {
     "Bundle": "bundle",
     "CoreMLExporter": "exporter",
     "CorrectionGate": "updatable",
-    "Gates": "verification",
+    "Gates": "gates",
     "Hints": "hints",
     "NeighboursHeadBuilder": "updatable",
     "Rehearsal": "updatable",
     "Replay": "replay",
     "UpdatableHead": "updatable",
     "UpdatableHeadBuilder": "updatable",
-    "VerificationReport": "verification",
+    "VerificationReport": "report",
     "load_model": "runtime",
     "rehearse_update": "updatable",
     "rescale_for_half_precision": "rescaling",

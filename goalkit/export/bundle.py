@@ -10,38 +10,26 @@ from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
 from goalkit.configuration import read_json
 from goalkit.errors import BundleError, ConfigurationError
 from goalkit.export.card import write_card
 from goalkit.export.checks import program_inputs
-from goalkit.export.functions import function_name
+from goalkit.export.comparison import Array, Truth
+from goalkit.export.gates import Gates
+from goalkit.export.golden import read_golden
 from goalkit.export.hints import Hints
+from goalkit.export.layout import GOLDEN, HINTS, PACKAGE, REPLAY, TOKENIZER_GOLDEN, VOCABULARY
+from goalkit.export.lengths import function_name
 from goalkit.export.manifest import Manifest
-from goalkit.export.replay import REPLAY, Replay
-from goalkit.export.runtime import NeuralNetworkClassifier, RuntimeModel, load_model
-from goalkit.export.verification import (
-    Array,
-    Gates,
-    OutputComparison,
-    Truth,
-    VerificationReport,
-    accuracies,
-    compare,
-    failed_gates,
-    head_error,
-)
+from goalkit.export.replay import Replay
+from goalkit.export.report import VerificationReport
+from goalkit.export.runtime import RuntimeModel, load_model
+from goalkit.export.verification import verify
 from goalkit.model import GoalModel, Prediction, predictions
-from goalkit.storage import BUNDLE, files_in, readable_folder, replacing_folder
-from goalkit.tasks import Task, task_named
+from goalkit.storage import BUNDLE, readable_folder, replacing_folder
+from goalkit.tasks import Task
 from goalkit.tokenization import WordPieceTokenizer
-
-PACKAGE = "GoalAnalyzer.mlpackage"
-VOCABULARY = "vocab.txt"
-TOKENIZER_GOLDEN = "tokenizer_golden.json"
-GOLDEN = "golden.json"
-HINTS = "hints.json"
 
 
 @attrs.frozen(slots=False, eq=False)
@@ -109,6 +97,11 @@ class Bundle:
         return Hints.from_file(self.path / HINTS)
 
     @cached_property
+    def golden(self) -> Truth:
+        """The golden texts, and what the exported model said about them."""
+        return read_golden(self.path / GOLDEN)
+
+    @cached_property
     def replay(self) -> Replay | None:
         """The examples to mix in when a head is trained, if the bundle brings any."""
         return Replay.from_file(self.path / REPLAY) if REPLAY in self.manifest.files else None
@@ -135,10 +128,8 @@ class Bundle:
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """What the saved program says about N texts, in their order."""
-        return predictions(self.tasks, texts, self._probabilities(self.run(texts)))
-
-    def _probabilities(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
-        return {task.name: outputs[f"{task.name}_probabilities"] for task in self.tasks}
+        outputs = self.run(texts)
+        return predictions(self.tasks, texts, {task.name: outputs[f"{task.name}_probabilities"] for task in self.tasks})
 
     def verify(
         self,
@@ -161,90 +152,19 @@ class Bundle:
             ConfigurationError: the bundle does not have a task or a label that the texts have.
             RuntimeModelError: a saved file cannot be executed.
         """
-        gates = gates or Gates()
-        label_ids = self._label_ids(texts, labels or {})
-        outputs = self.run(texts)
-        found = self._probabilities(outputs)
-        accuracy = {name: {"bundle": share} for name, share in accuracies(found, label_ids).items()}
-        fidelity: list[OutputComparison] = []
-        if reference is not None:
-            shared = self._check_reference(reference)
-            expected = reference.predict_probabilities(texts, length=self.manifest.sequence_length)
-            fidelity = [compare(f"{name}_probabilities", texts, found[name], expected[name], labels=True) for name in shared]
-            for name in accuracy.keys() & set(shared):
-                accuracy[name]["reference"] = accuracies(expected, {name: label_ids[name]})[name]
-        truth = self._golden() if self.source is None else self._source_truth(texts)
-        shown = outputs if self.source is not None else self.run(truth.texts)
-        report = VerificationReport(
-            texts=len(texts),
-            compared_texts=len(truth.texts),
-            package_bytes=_bytes(self.path / PACKAGE),
-            bundle_bytes=_bytes(self.path),
-            precision=self.manifest.precision,
-            parity_source="golden.json" if self.source is None else "exported model",
-            parity=truth.compare(shown),
-            fidelity=tuple(fidelity),
-            heads=self._head_errors(truth),
-            accuracy=accuracy,
-        )
-        return attrs.evolve(report, failures=failed_gates(report, gates))
-
-    def _source_truth(self, texts: Sequence[str]) -> Truth:
-        """What the exported model says about texts."""
-        assert self.source is not None
-        embeddings = self.source.embed(texts, length=self.manifest.sequence_length)
-        return Truth(tuple(texts), self.source.head_probabilities(embeddings), embeddings)
-
-    def _golden(self) -> Truth:
-        """What the exported model said about the golden texts."""
-        golden = read_json(self.path / GOLDEN, error=BundleError)
-        probabilities = {name: np.array(rows, np.float32) for name, rows in golden["probabilities"].items()}
-        return Truth(tuple(golden["texts"]), probabilities, np.array(golden["embeddings"], np.float32))
-
-    def _head_errors(self, truth: Truth) -> dict[str, float]:
-        """Largest probability error of each saved head on the exported model's own embeddings."""
-        count = len(truth.embeddings)
-        return {
-            task: head_error(head, truth.embeddings, truth.probabilities[task][:count])
-            for task, head in self.heads.items()
-            if isinstance(head, NeuralNetworkClassifier)  # neighbours have no counterpart in the exported model
-        }
-
-    def _check_reference(self, reference: GoalModel) -> list[str]:
-        """The tasks that the reference shares with the bundle. Raises BundleError if it cannot be compared with."""
-        theirs = {task.name: task for task in reference.tasks}
-        shared = [task for task in self.tasks if task.name in theirs]
-        for task in shared:
-            if theirs[task.name] != task:
-                raise BundleError(
-                    f"the reference has the labels {', '.join(theirs[task.name].labels)} for {task.name}, the bundle "
-                    f"{', '.join(task.labels)}: give the model that this one was made from"
-                )
-        if not shared or reference.encoder.max_length < self.manifest.sequence_length:
-            raise BundleError(
-                "the reference shares no task with the bundle, or is too short for it: give the model it was made from"
-            )
-        return [task.name for task in shared]
-
-    def _label_ids(self, texts: Sequence[str], labels: Mapping[str, Sequence[str]]) -> dict[str, npt.NDArray[np.int64]]:
-        if not texts:
-            raise BundleError("there are no texts to verify with: give some that the model was not trained on")
-        ids = {}
-        for name, column in labels.items():
-            task = task_named(self.tasks, name)
-            if len(column) != len(texts):
-                raise BundleError(f"there are {len(texts)} texts and {len(column)} labels for {name}: give one label a text")
-            ids[name] = np.array(task.label_ids(column), dtype=np.int64)
-        return ids
+        return verify(self, texts, labels or {}, reference, gates or Gates())
 
     def record(self, report: VerificationReport) -> Bundle:
         """Write what was measured into the manifest and the model card. Returns the bundle as it then is.
 
-        Figures only: the texts that were worst stay out, for they may be somebody's.
+        Figures only: the texts that were worst stay out, for they may be somebody's. The bundle's identity stays what it is.
 
         Raises:
+            BundleError: the report is about a bundle that gives other answers.
             StorageError: the folder cannot be written.
         """
+        if report.identity != self.manifest.identity:
+            raise BundleError(f"the report is about another bundle than {self.path}: verify this one, and record that report")
         return self._with_manifest(attrs.evolve(self.manifest, measured=report.without_texts()))
 
     def name_slot(self, task: str, slot: str, name: str) -> Bundle:
@@ -277,7 +197,3 @@ class Bundle:
                     f"the installed tokenizers library splits {entry['text']!r} otherwise than the one that made {self.path}: "
                     "install the version named in the manifest, or export again"
                 )
-
-
-def _bytes(folder: Path) -> int:
-    return sum((folder / name).stat().st_size for name in files_in(folder))

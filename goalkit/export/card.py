@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from goalkit.export.layout import CARD, PACKAGE, REPLAY
 from goalkit.export.manifest import Manifest
-from goalkit.export.replay import REPLAY
-
-FILE = "README.md"
 
 
 def write_card(folder: Path, manifest: Manifest) -> None:
-    """Write the model card of a bundle, with what has been measured so far."""
-    replay = [f"- Examples to mix in when a head is trained, lest it forget: `{REPLAY}`."] if (folder / REPLAY).exists() else []
-    (folder / FILE).write_bytes("\n".join(_lines(manifest, replay)).encode())
+    """Write the model card of a bundle whose other files are in `folder`, with what has been measured so far."""
+    manifest = manifest.taking_stock(folder)
+    (folder / CARD).write_bytes("\n".join(_lines(manifest)).encode())
 
 
-def _lines(manifest: Manifest, replay: list[str]) -> list[str]:
+def _lines(manifest: Manifest) -> list[str]:
+    replay = [f"- Examples to mix in when a head is trained, lest it forget: `{REPLAY}`."] if REPLAY in manifest.files else []
+    calibration = manifest.origin.calibration
+    checked = [f"- Half precision was checked for overflow on {calibration}."] if calibration else []
     heads = ", ".join(f"`{name}`" for name in manifest.heads.values()) or "none"
     compression = ", ".join(f"{count} weights as {kind}" for kind, count in manifest.origin.compression.items()) or "none"
     return [
         "# GoalAnalyzer",
         "",
-        "A classifier of short Chinese texts for Core ML, made by goalkit.",
+        "A classifier of short texts for Core ML, made by goalkit.",
         "",
         "| task | labels, in the order of the probabilities |",
         "|---|---|",
@@ -30,11 +31,13 @@ def _lines(manifest: Manifest, replay: list[str]) -> list[str]:
         "",
         f"- Backbone: {manifest.origin.backbone}; compression: {compression}; precision: {manifest.precision}.",
         f"- Runs on {manifest.deployment_target} and later; texts are padded or cut to {manifest.sequence_length} tokens.",
-        "- `GoalAnalyzer.mlpackage` takes `input_ids` and `attention_mask`, int32 [1, S].",
+        f"- `{PACKAGE}` takes {' and '.join(f'`{name}`' for name in manifest.inputs)}, int32 [1, S].",
         f"- It gives `embedding`, float32 [{manifest.embedding_size}], and `<task>_probabilities`.",
         f"- Updatable heads, from `embedding`: {heads}.",
         *replay,
+        *checked,
         "- Tokenise with `vocab.txt`; `tokenizer_golden.json` and `golden.json` hold what must come out.",
+        f"- Identity, the same for bundles that give the same answers: `{manifest.identity}`.",
         "",
         *_measured(manifest),
         "",

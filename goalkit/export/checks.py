@@ -11,6 +11,7 @@ from torch import Tensor
 
 from goalkit.classifier import Classifier
 from goalkit.errors import ExportError
+from goalkit.export.calibration import Calibration
 from goalkit.export.runtime import MLProgram, OperationRange, load_model, operation_ranges
 from goalkit.export.runtime.packing import pack_bits
 from goalkit.export.runtime.values import Blobs, decode
@@ -47,25 +48,32 @@ def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
                 raise ExportError(f"the converter did not keep the integers of {name}: export the uncompressed model instead")
 
 
-def check_ranges(package: Path, batch: TokenBatch) -> None:
-    """Execute a package on tokenised texts, and refuse it if half precision overflows or a result is not a number.
+def check_ranges(package: Path, calibration: Calibration, *, function: str | None = None) -> None:
+    """Execute a package on calibration texts, and refuse it if half precision overflows or a result is not a number.
+
+    Args:
+        package: a `.mlpackage`.
+        calibration: texts of its length.
+        function: which of its functions, if it has several; by default the one it names itself.
 
     Raises:
         ExportError: the operation where it begins, and the text.
     """
-    for each in measured_ranges(package, batch, precision="declared"):
+    for each in measured_ranges(package, calibration.batch, precision="declared", function=function):
         if each.overflows or each.not_a_number:
             what = "overflows" if each.overflows else "is not a number"
             raise ExportError(
-                f"in half precision the result of {each.kind} (of {each.name}) {what} on {each.example!r}: "
+                f"in half precision the result of {each.kind} (of {each.name}) {what} on {each.example!r}, of {calibration}: "
                 "export with precision='mixed', which keeps such operations in float32, or rescale a MobileBERT first "
                 "(goalkit.export.rescale_for_half_precision)"
             )
 
 
-def measured_ranges(package: Path, batch: TokenBatch, *, precision: str) -> tuple[OperationRange, ...]:
-    """How large the results of a package's operations get on tokenised texts."""
-    program = load_model(package, precision=precision)
+def measured_ranges(
+    package: Path, batch: TokenBatch, *, precision: str, function: str | None = None
+) -> tuple[OperationRange, ...]:
+    """How large the results of a package's operations get on tokenised texts; for the arguments see `load_model`."""
+    program = load_model(package, precision=precision, function=function)
     assert isinstance(program, MLProgram)
     examples = batch.texts or [f"text {number}" for number in range(1, len(batch) + 1)]
     return operation_ranges(program, program_inputs(program, batch), examples)

@@ -32,8 +32,8 @@ KNOWN_COREMLTOOLS = ("9.0",)
 
 
 @attrs.frozen(kw_only=True)
-class Shape:
-    """What a program is to be like.
+class ConversionSettings:
+    """How a model is converted, and what the program is to be like.
 
     Args:
         length: tokens of a text.
@@ -55,7 +55,7 @@ class Shape:
         return ("input_ids",) if self.derive_mask else ("input_ids", "attention_mask")
 
 
-def convert(model: Classifier, path: Path, shape: Shape) -> None:
+def convert(model: Classifier, path: Path, settings: ConversionSettings) -> None:
     """Convert `model`, and write it as the package `path`.
 
     Raises:
@@ -63,18 +63,18 @@ def convert(model: Classifier, path: Path, shape: Shape) -> None:
             fails a check or does not do what the model does.
     """
     ct = coremltools()
-    traced, agreement = trace(model, shape.length, half=shape.half, derive_mask=shape.derive_mask)
+    traced, agreement = trace(model, settings.length, half=settings.half, derive_mask=settings.derive_mask)
     outputs = ["embedding", *(output.feature for output in model.outputs)]
     with tempfile.TemporaryDirectory() as folder:
         try:
             with quiet(), frugal_lookup():
                 converted = ct.convert(
                     traced,
-                    inputs=[ct.TensorType(name=name, shape=(1, shape.length), dtype=np.int32) for name in shape.inputs],
+                    inputs=[ct.TensorType(name=name, shape=(1, settings.length), dtype=np.int32) for name in settings.inputs],
                     outputs=[ct.TensorType(name=name, dtype=np.float32) for name in outputs],
                     convert_to="mlprogram",
-                    minimum_deployment_target=getattr(ct.target, shape.target),
-                    compute_precision=_precision(ct, shape),
+                    minimum_deployment_target=getattr(ct.target, settings.target),
+                    compute_precision=_precision(ct, settings),
                     skip_model_load=True,
                     package_dir=f"{folder}/converted.mlpackage",
                 )
@@ -83,30 +83,30 @@ def convert(model: Classifier, path: Path, shape: Shape) -> None:
                 traceback.clear_frames(fault.__traceback__)  # they hold the converter's weights and its temporary folder
             raise ExportError(_explain(ct.__version__, fault)) from fault
         spec, weights = converted.get_spec(), Path(folder, "converted.mlpackage", PACKAGE_DATA, "weights", "weight.bin")
-        if spec.specificationVersion != SPEC_VERSIONS[shape.target]:
+        if spec.specificationVersion != SPEC_VERSIONS[settings.target]:
             raise ExportError(
-                f"{shape.target} needs specification version {SPEC_VERSIONS[shape.target]}, the converter wrote "
+                f"{settings.target} needs specification version {SPEC_VERSIONS[settings.target]}, the converter wrote "
                 f"{spec.specificationVersion}: choose another deployment target"
             )
         check_program(spec, weights.parent.parent, model)
         _describe(spec, model)
         write_package(path, spec, weights)
-    check_package(path, agreement, half=shape.half)
+    check_package(path, agreement, half=settings.half)
 
 
-def large_results(model: Classifier, shape: Shape, calibration: TokenBatch) -> frozenset[str]:
+def large_results(model: Classifier, settings: ConversionSettings, calibration: TokenBatch) -> frozenset[str]:
     """Names of the results that come within a factor of 4 of what half precision holds, on tokenised texts in float32."""
     with tempfile.TemporaryDirectory() as folder:
         exact = Path(folder, "exact.mlpackage")
-        convert(model, exact, attrs.evolve(shape, half=False))
+        convert(model, exact, attrs.evolve(settings, half=False))
         ranges = measured_ranges(exact, calibration, precision="float32")
     return frozenset(each.name for each in ranges if each.largest > LARGEST_HALF / 4)
 
 
-def _precision(ct: Any, shape: Shape) -> Any:
-    if not shape.half:
+def _precision(ct: Any, settings: ConversionSettings) -> Any:
+    if not settings.half:
         return ct.precision.FLOAT32
-    if not shape.float32_operations:
+    if not settings.float32_operations:
         return ct.precision.FLOAT16
 
     def half(operation: Any) -> bool:
@@ -115,7 +115,7 @@ def _precision(ct: Any, shape: Shape) -> Any:
             each for value in operation.inputs.values() for each in (value if isinstance(value, list | tuple) else [value])
         ]
         names = {_saved_name(each.name) for each in [*operation.outputs, *taken] if each is not None}
-        return not names & shape.float32_operations
+        return not names & settings.float32_operations
 
     return ct.transform.FP16ComputePrecision(op_selector=half)
 

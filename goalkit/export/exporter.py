@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import overload
 
 import attrs
 import numpy as np
@@ -16,21 +15,24 @@ from goalkit import storage
 from goalkit.classifier import Classifier
 from goalkit.configuration import between, one_of, write_json
 from goalkit.errors import ConfigurationError, ExportError
-from goalkit.export.bundle import GOLDEN, HINTS, PACKAGE, TOKENIZER_GOLDEN, VOCABULARY, Bundle
+from goalkit.export.bundle import Bundle
+from goalkit.export.calibration import Calibration
 from goalkit.export.card import write_card
 from goalkit.export.checks import check_ranges
-from goalkit.export.conversion import SPEC_VERSIONS, Shape, convert, large_results
-from goalkit.export.functions import convert_lengths
-from goalkit.export.golden import golden_texts, model_golden, tokenizer_golden
+from goalkit.export.comparison import head_error
+from goalkit.export.conversion import SPEC_VERSIONS, ConversionSettings, convert, large_results
+from goalkit.export.golden import model_golden, tokenizer_golden
 from goalkit.export.hints import Hints, default_hints
+from goalkit.export.layout import GOLDEN, HINTS, PACKAGE, REPLAY, TOKENIZER_GOLDEN, VOCABULARY
+from goalkit.export.lengths import convert_lengths, function_name
 from goalkit.export.manifest import Manifest, Origin
 from goalkit.export.package import write_model
-from goalkit.export.replay import REPLAY, Replay
+from goalkit.export.replay import Replay
 from goalkit.export.runtime.loading import executable
 from goalkit.export.runtime.network import NeuralNetworkClassifier
+from goalkit.export.texts import ExampleTexts
 from goalkit.export.updatable.head import UpdatableHead
 from goalkit.export.updatable.validation import raise_violations
-from goalkit.export.verification import head_error
 from goalkit.model import GoalModel
 from goalkit.tokenization import TokenBatch
 from goalkit.weights import stored_weights
@@ -40,8 +42,8 @@ PRECISIONS = ("float16", "float32", "mixed")
 SAME_HEAD = 1e-4
 """Largest probability error, on random embeddings, up to which a head counts as built from the model."""
 
-CALIBRATION_TEXTS = 32
-"""Of the shipped goals, on which every half-precision bundle is executed before it is written."""
+PACKAGE_SUFFIX = ".mlpackage"
+"""What the folder of a package ends in, and that of a bundle does not."""
 
 
 def _as_tuple(lengths: Iterable[int]) -> tuple[int, ...]:
@@ -50,7 +52,7 @@ def _as_tuple(lengths: Iterable[int]) -> tuple[int, ...]:
 
 @attrs.frozen(kw_only=True)
 class CoreMLExporter:
-    """Exports models: a `GoalModel` as a bundle, any other classifier or transformers encoder as a package.
+    """Exports models: `export` writes the bundle of a `GoalModel`, `export_package` the package of any classifier or encoder.
 
     Args:
         sequence_length: tokens that each text is padded or cut to, at least 3. Daily goals have 10 to 50.
@@ -79,8 +81,7 @@ class CoreMLExporter:
                 f"shorter_lengths are {value}: give different ones, from 3 to below sequence_length {self.sequence_length}"
             )
 
-    @overload
-    def export(  # type: ignore[overload-overlap]  # a GoalModel is a module too, and the first that fits counts
+    def export(
         self,
         model: GoalModel,
         path: str | Path,
@@ -89,113 +90,143 @@ class CoreMLExporter:
         hints: Hints | None = None,
         replay: Replay | None = None,
         calibration: TokenBatch | None = None,
-    ) -> Bundle: ...
+        golden: Sequence[str] | None = None,
+    ) -> Bundle:
+        """Convert a `GoalModel` and write its bundle, replacing `path` whole or not at all.
 
-    @overload
-    def export(self, model: nn.Module, path: str | Path, *, calibration: TokenBatch | None = None) -> Path: ...
-
-    def export(
-        self,
-        model: nn.Module,
-        path: str | Path,
-        *,
-        heads: Sequence[UpdatableHead] = (),
-        hints: Hints | None = None,
-        replay: Replay | None = None,
-        calibration: TokenBatch | None = None,
-    ) -> Bundle | Path:
-        """Convert `model` and write it, replacing `path` whole or not at all.
+        Half precision is checked for overflow, and "mixed" decides, on `calibration`; without it on the first 32 golden texts,
+        tokenised. These are `golden`; without it 500 of the shipped goals, if the model predicts the tasks of goals; for a
+        model of other tasks, up to 500 texts without a meaning, made up of its own vocabulary. Those show whether another
+        tokenizer and another runtime give the same numbers, but not whether half precision holds what people write: give a
+        model of other tasks texts of its own. The manifest says on which texts half precision was checked.
 
         Args:
-            model: a `GoalModel`, a `Classifier`, or a transformers encoder or sequence classifier; compressed weights are
-                carried over as the integers they are.
-            path: the folder to write: of the bundle for a `GoalModel`, else of the package, ending in `.mlpackage`.
-            heads: updatable heads built from the same `GoalModel`.
-            hints: sentences for the app; by default goalkit's own if the model predicts goals' tasks.
+            model: what to export; compressed weights are carried over as the integers they are.
+            path: the folder of the bundle.
+            heads: updatable heads built from the same model.
+            hints: sentences for the app; by default goalkit's own if the model predicts the tasks of goals.
             replay: examples for the app to mix in when a head is trained, lest it forget; texts that may be published.
-            calibration: texts, tokenised to the sequence length, on which half precision must not overflow and on which
-                "mixed" decides. A `GoalModel` brings the shipped goals for that.
+            calibration: texts, tokenised to the sequence length. Only half precision has a use for them.
+            golden: texts like those the model is for. They are in the bundle with the model's answers, for tokenizers and
+                models in other languages to reproduce, so they must be texts that may be published.
 
         Returns:
-            The bundle, which remembers the model to measure parity against; or the path of the package.
+            The bundle, which remembers the model to measure parity against.
 
         Raises:
-            ExportError: the model cannot be converted, is too short for the sequence length, overflows half precision, or the
-                package does not do what the model's own forward does.
-            ModelError: it is no encoder that goalkit can take over; see `Classifier.from_transformers`.
-            ConfigurationError: hints, heads or replay do not fit the model, or "mixed" has no calibration texts.
+            ExportError: `model` is not a `GoalModel`, cannot be converted, is too short for the sequence length, or overflows
+                half precision; the package does not do what the model's own forward does; or `path` is named like a package.
+            ConfigurationError: hints, heads, replay, calibration or golden texts do not fit the model or the settings.
             UpdatableModelError: a head breaks a rule of Core ML for models that learn on the device.
             StorageError: the folder cannot be written.
         """
         path = Path(path)
-        classifier = model if isinstance(model, Classifier) else Classifier.from_transformers(model)
-        if self.sequence_length > classifier.encoder.max_length:
-            limit = classifier.encoder.max_length
+        if not isinstance(model, GoalModel):
             raise ExportError(
-                f"sequence_length is {self.sequence_length}, the encoder has {limit} positions: export a shorter one"
+                f"export writes the bundle of a GoalModel, and {type(model).__name__} is none, so it has no tokenizer: "
+                "export_package writes its package"
             )
-        if isinstance(classifier, GoalModel):
-            return self._export_bundle(classifier, path, heads, hints or default_hints(classifier.tasks), replay, calibration)
-        if path.suffix != ".mlpackage":
-            raise ExportError(f"{path} must end in .mlpackage: only a GoalModel, which has a tokenizer, makes a bundle")
-        with storage.replacing_folder(path, storage.PACKAGE) as folder:
-            self._convert(classifier, folder, calibration)
-        return path
-
-    def _export_bundle(
-        self,
-        model: GoalModel,
-        path: Path,
-        heads: Sequence[UpdatableHead],
-        hints: Hints,
-        replay: Replay | None,
-        calibration: TokenBatch | None,
-    ) -> Bundle:
+        if path.suffix == PACKAGE_SUFFIX:
+            raise ExportError(f"{path} is named like a package: give another name, or write just a package with export_package")
+        self._check_length(model)
+        hints = hints or default_hints(model.tasks)
         hints.check(model.tasks)
         _check_heads(model, heads)
         if replay is not None:
-            replay.check(model.tasks)
-        texts = golden_texts()
+            replay.check(model.tasks, [head.task for head in heads])
+        texts = ExampleTexts.of(model, self.sequence_length, golden)
+        checked = self._calibration(calibration, lambda: Calibration.from_texts(model, texts, self.sequence_length))
         with storage.replacing_folder(path, storage.BUNDLE) as folder:
-            batch = calibration or model.tokenizer.encode(texts[:CALIBRATION_TEXTS], self.sequence_length)
-            self._convert(model, folder / PACKAGE, batch)
+            self._convert(model, folder / PACKAGE, checked)
             for head in heads:
                 write_model(folder / head.file_name, head.spec)
             (folder / VOCABULARY).write_bytes(model.tokenizer.file_bytes())
-            write_json(folder / TOKENIZER_GOLDEN, tokenizer_golden(model.tokenizer, self.sequence_length))
-            write_json(folder / GOLDEN, model_golden(model, texts, self.sequence_length))
+            write_json(folder / TOKENIZER_GOLDEN, tokenizer_golden(model.tokenizer, texts.texts, self.sequence_length))
+            write_json(folder / GOLDEN, model_golden(model, texts.texts, self.sequence_length))
             write_json(folder / HINTS, hints.to_dict())
             if replay is not None:
                 write_json(folder / REPLAY, replay.to_dict())
-            manifest = self._manifest(model, heads)
+            manifest = self._manifest(model, heads, str(checked or ""), str(texts))
             write_card(folder, manifest)
             manifest = manifest.write(folder)
         return Bundle(path, manifest, model)
 
-    def _convert(self, model: Classifier, path: Path, calibration: TokenBatch | None) -> None:
-        shape = Shape(
+    def export_package(self, model: nn.Module, path: str | Path, *, calibration: TokenBatch | None = None) -> Path:
+        """Convert any classifier or transformers encoder and write its package alone, replacing `path` whole or not at all.
+
+        Half precision is checked for overflow, and "mixed" decides, on `calibration`; without it on what `export` takes for a
+        `GoalModel`, and for other models on 32 texts of made-up token ids (`Encoder.example_texts`).
+
+        Args:
+            model: a `Classifier` such as a `GoalModel`, or an encoder or sequence classifier of transformers; compressed
+                weights are carried over as the integers they are.
+            path: the folder of the package, ending in `.mlpackage`.
+            calibration: texts like those the model is for, tokenised to the sequence length. Only half precision has a use for
+                them.
+
+        Returns:
+            The path.
+
+        Raises:
+            ExportError: the model cannot be converted, is too short for the sequence length, or overflows half precision; the
+                package does not do what the model's own forward does; or `path` does not end in `.mlpackage`.
+            ModelError: it is no encoder that goalkit can take over; see `Classifier.from_transformers`.
+            ConfigurationError: calibration does not fit the settings.
+            StorageError: the folder cannot be written.
+        """
+        path = Path(path)
+        classifier = model if isinstance(model, Classifier) else Classifier.from_transformers(model)
+        if path.suffix != PACKAGE_SUFFIX:
+            raise ExportError(f"{path} must end in {PACKAGE_SUFFIX}: give the package such a name")
+        self._check_length(classifier)
+        checked = self._calibration(calibration, lambda: Calibration.of(classifier, self.sequence_length))
+        with storage.replacing_folder(path, storage.PACKAGE) as folder:
+            self._convert(classifier, folder, checked)
+        return path
+
+    def _check_length(self, model: Classifier) -> None:
+        if self.sequence_length > (limit := model.encoder.max_length):
+            raise ExportError(
+                f"sequence_length is {self.sequence_length}, the encoder has {limit} positions: export a shorter one"
+            )
+
+    def _calibration(self, given: TokenBatch | None, default: Callable[[], Calibration]) -> Calibration | None:
+        """What half precision is checked on, if there is any half precision."""
+        if self.precision != "float32":
+            return default() if given is None else Calibration.given(given, self.sequence_length)
+        if given is not None:
+            raise ConfigurationError(
+                "calibration is for half precision, and precision is 'float32': leave it out, or choose 'float16' or 'mixed'"
+            )
+        return None
+
+    def _convert(self, model: Classifier, path: Path, calibration: Calibration | None) -> None:
+        settings = ConversionSettings(
             length=self.sequence_length,
             target=self.deployment_target,
-            half=self.precision != "float32",
+            half=calibration is not None,
             derive_mask=self.derive_mask,
         )
-        if self.precision == "mixed":
-            if calibration is None:
-                raise ConfigurationError("precision 'mixed' decides by calibration texts: give them, tokenised")
-            shape = attrs.evolve(shape, float32_operations=large_results(model, shape, calibration))
+        if calibration is not None and self.derive_mask:
+            calibration = calibration.padded_with(model.padding_id)
+        if calibration is not None and self.precision == "mixed":
+            settings = attrs.evolve(settings, float32_operations=large_results(model, settings, calibration.batch))
         if self.shorter_lengths:
-            shapes = [attrs.evolve(shape, length=length) for length in (*self.shorter_lengths, self.sequence_length)]
-            convert_lengths(model, path, shapes)
+            convert_lengths(model, path, settings, self.shorter_lengths)
         else:
-            convert(model, path, shape)
-        if shape.half and calibration is not None:
+            convert(model, path, settings)
+        if calibration is not None:
+            for length in self.shorter_lengths:
+                if len((fitting := calibration.fitting(length)).batch):
+                    check_ranges(path, fitting, function=function_name(length))
             check_ranges(path, calibration)
 
-    def _manifest(self, model: GoalModel, heads: Sequence[UpdatableHead]) -> Manifest:
+    def _manifest(self, model: GoalModel, heads: Sequence[UpdatableHead], calibration: str, golden: str) -> Manifest:
         forms = Counter(str(storage.form) for _, _, storage in stored_weights(model))
         libraries = ("goalkit", "torch", "transformers", "tokenizers", "coremltools", "numpy")
         return Manifest(
             tasks=model.tasks,
+            inputs=("input_ids",) if self.derive_mask else ("input_ids", "attention_mask"),
             sequence_length=self.sequence_length,
             shorter_lengths=self.shorter_lengths,
             embedding_size=model.encoder.hidden_size,
@@ -209,12 +240,14 @@ class CoreMLExporter:
                 model_sha256=model.digest(),
                 compression=dict(forms),
                 versions={name: version(name) for name in libraries},
+                calibration=calibration,
+                golden=golden,
             ),
         )
 
 
 def _check_heads(model: GoalModel, heads: Sequence[UpdatableHead]) -> None:
-    """Raises an error unless the heads are of this model, at most one a task, and Core ML can train them."""
+    """Raises an error unless the heads are of this model, at most one per task, and Core ML can train them."""
     names = [head.task for head in heads]
     if len(set(names)) != len(names) or not set(names) <= {task.name for task in model.tasks}:
         raise ConfigurationError(f"the heads are for {names}: give at most one for each of the model's tasks")

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 from collections.abc import Sequence
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from goalkit.configuration import read_json
+from goalkit.errors import BundleError
+from goalkit.export.comparison import Truth
 from goalkit.model import GoalModel
 from goalkit.tokenization import WordPieceTokenizer, probe_texts
-
-GOALS = 500
 
 EMBEDDINGS = 64
 """Of the first texts, golden.json also holds the embedding, for heads and for parity in decibels."""
 
 
-def golden_texts() -> list[str]:
-    """Goals of the shipped corpus, taken evenly from its whole length, in an order that mixes its labels."""
-    text = resources.files("goalkit.resources").joinpath("goals.csv").read_text(encoding="utf-8")
-    texts = [row["text"] for row in csv.DictReader(text.splitlines())]
-    chosen = [texts[number * len(texts) // GOALS] for number in range(GOALS)]
-    return sorted(chosen, key=lambda text: hashlib.sha256(text.encode()).digest())
-
-
-def tokenizer_golden(tokenizer: WordPieceTokenizer, length: int) -> list[dict[str, Any]]:
-    """Texts with their token ids, unpadded and cut to `length`: `tokenizer_golden.json`."""
-    texts = [*probe_texts(tokenizer.settings), *golden_texts()]
+def tokenizer_golden(tokenizer: WordPieceTokenizer, texts: Sequence[str], length: int) -> list[dict[str, Any]]:
+    """Texts that tell tokenizers apart, and `texts`, with their ids, unpadded and cut to `length`: `tokenizer_golden.json`."""
+    texts = [*probe_texts(tokenizer.settings), *texts]
     batch = tokenizer.encode(texts, length)
     return [
         {"text": text, "ids": ids[: int(mask.sum())].tolist()}
@@ -47,6 +38,13 @@ def model_golden(model: GoalModel, texts: Sequence[str], length: int) -> dict[st
         "probabilities": {name: _digits(rows) for name, rows in probabilities.items()},
         "embeddings": _digits(embeddings[:EMBEDDINGS]),
     }
+
+
+def read_golden(path: Path) -> Truth:
+    """What the exported model said about the golden texts, read from a `golden.json`. Raises BundleError if it is damaged."""
+    golden = read_json(path, error=BundleError)
+    probabilities = {name: np.array(rows, np.float32) for name, rows in golden["probabilities"].items()}
+    return Truth(tuple(golden["texts"]), probabilities, np.array(golden["embeddings"], np.float32))
 
 
 def _digits(rows: npt.NDArray[np.float32]) -> list[list[float]]:

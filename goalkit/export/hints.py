@@ -52,6 +52,11 @@ class Hints:
                     f"the hints need the task {name}, the model predicts {', '.join(labels)}: give other hints"
                 )
             keys = [f"{key}{SEPARATOR}{label}".lstrip(SEPARATOR) for key in keys for label in labels[name]]
+        if unknown := sorted(set(self.templates) - set(keys if self.tasks else ())):
+            raise ConfigurationError(
+                f"the hint for {unknown[0]} is for no combination of labels of {', '.join(self.tasks) or 'no task'}: "
+                "correct its key or leave it out"
+            )
         if missing := [key for key in keys if self.tasks and key not in self.templates]:
             raise ConfigurationError(f"there is no hint for {missing[0]} and {len(missing) - 1} more: add a sentence for each")
 

@@ -10,12 +10,12 @@ import attrs
 
 from goalkit.configuration import from_dict, json_bytes, read_json, to_dict, write_json
 from goalkit.errors import BundleError
-from goalkit.storage import file_digest, files_in
+from goalkit.export.layout import MANIFEST, PACKAGE, VOCABULARY
+from goalkit.storage import combined_digest, file_digest, files_in
 from goalkit.tasks import Task
 from goalkit.tokenization import TokenizerSettings
 
-SCHEMA = 2
-FILE = "manifest.json"
+SCHEMA = 3
 
 
 @attrs.frozen
@@ -31,25 +31,31 @@ class Origin:
     """Where a bundle comes from.
 
     `model_sha256` is the digest of the model's folder (`GoalModel.digest`), `compression` how many weights are stored in
-    which form, `versions` those of the libraries that made it.
+    which form, `versions` those of the libraries that made it. `calibration` says on which texts half precision was checked,
+    such as "32 shipped goals", or is empty for float32; `golden` says which texts golden.json has.
     """
 
     backbone: str
     model_sha256: str
     compression: dict[str, int]
     versions: dict[str, str]
+    calibration: str
+    golden: str
 
 
 @attrs.frozen(kw_only=True)
 class Manifest:
     """`manifest.json`.
 
-    `tokenizer` is all that decides token ids besides `vocab.txt`. `heads` names the file of each task's updatable head, and
-    `spare_slots`, for each task, what each spare slot of it stands for: the empty string until somebody says. `digest` is the
-    SHA-256 of the manifest itself, taken with that field empty.
+    `identity` is a SHA-256 over what decides answers, see `identity_of`. `inputs` are those of the package. `tokenizer` is all
+    that decides token ids besides `vocab.txt`. `heads` names the file of each task's updatable head, and `spare_slots`, for
+    each task, what each spare slot of it stands for: the empty string until somebody says. `digest` is the SHA-256 of the
+    manifest itself, taken with that field empty.
     """
 
+    identity: str = ""
     tasks: tuple[Task, ...]
+    inputs: tuple[str, ...]
     sequence_length: int
     shorter_lengths: tuple[int, ...] = ()
     embedding_size: int
@@ -64,16 +70,21 @@ class Manifest:
     digest: str = ""
     schema: int = SCHEMA
 
-    def write(self, folder: Path) -> Manifest:
-        """Take stock of the files in `folder`, and write the manifest beside them."""
+    def taking_stock(self, folder: Path) -> Manifest:
+        """This manifest with the files in `folder`, and the identity that they give."""
         files = {
             name: FileRecord(file_digest(folder / name), (folder / name).stat().st_size)
             for name in files_in(folder)
-            if name != FILE
+            if name != MANIFEST
         }
         stocked = attrs.evolve(self, files=files)
+        return attrs.evolve(stocked, identity=identity_of(stocked))
+
+    def write(self, folder: Path) -> Manifest:
+        """Take stock of the files in `folder`, and write the manifest beside them."""
+        stocked = self.taking_stock(folder)
         final = attrs.evolve(stocked, digest=stocked._own_digest())
-        write_json(folder / FILE, to_dict(final))
+        write_json(folder / MANIFEST, to_dict(final))
         return final
 
     @classmethod
@@ -83,15 +94,19 @@ class Manifest:
         Raises:
             BundleError: the manifest is missing or altered, or a file is missing, altered or not listed.
         """
-        data = read_json(folder / FILE, error=BundleError)
+        data = read_json(folder / MANIFEST, error=BundleError)
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise BundleError(
-                f"{folder / FILE} is not of schema {SCHEMA}: use the goalkit that made the bundle, or export again"
+                f"{folder / MANIFEST} is not of schema {SCHEMA}: use the goalkit that made the bundle, or export again"
             )
-        manifest = from_dict(cls, data, source=str(folder / FILE), error=BundleError)
-        if manifest.digest != manifest._own_digest() or (folder / FILE).read_bytes() != json_bytes(to_dict(manifest)):
-            raise BundleError(f"{folder / FILE} was altered after the export: restore it or export again")
-        present = {name for name in files_in(folder) if name != FILE and not name.rpartition("/")[2].startswith(".")}
+        manifest = from_dict(cls, data, source=str(folder / MANIFEST), error=BundleError)
+        if (
+            manifest.digest != manifest._own_digest()
+            or manifest.identity != identity_of(manifest)
+            or (folder / MANIFEST).read_bytes() != json_bytes(to_dict(manifest))
+        ):
+            raise BundleError(f"{folder / MANIFEST} was altered after the export: restore it or export again")
+        present = {name for name in files_in(folder) if name != MANIFEST and not name.rpartition("/")[2].startswith(".")}
         if missing := sorted(set(manifest.files) - present):
             raise BundleError(f"{folder} lacks {', '.join(missing)}: restore the bundle or export again")
         if unlisted := sorted(present - set(manifest.files)):
@@ -105,3 +120,19 @@ class Manifest:
 
     def _own_digest(self) -> str:
         return hashlib.sha256(json_bytes(to_dict(attrs.evolve(self, digest="")))).hexdigest()
+
+
+def identity_of(manifest: Manifest) -> str:
+    """SHA-256, in hexadecimal, over all that decides a bundle's answers, and nothing else.
+
+    It is that of the lines `<SHA-256>  <name>`, sorted by name, for the files of the package, of the heads and of the
+    vocabulary, and for `settings`: tasks with their labels, lengths, files of heads and settings of the tokenizer, as the JSON
+    of the manifest has them. Measurements, the model card, golden files, hints, replay and names of spare slots are no part.
+    """
+    deciding = {VOCABULARY, *manifest.heads.values()}
+    digests = {
+        name: record.sha256 for name, record in manifest.files.items() if name in deciding or name.startswith(f"{PACKAGE}/")
+    }
+    said = to_dict(manifest)
+    settings = {name: said[name] for name in ("tasks", "sequence_length", "shorter_lengths", "tokenizer", "heads")}
+    return combined_digest({**digests, "settings": hashlib.sha256(json_bytes(settings)).hexdigest()})

@@ -17,8 +17,6 @@ from goalkit.configuration import from_dict, read_json, to_dict
 from goalkit.errors import BundleError, ConfigurationError
 from goalkit.tasks import Task, task_named
 
-REPLAY = "replay.json"
-
 
 @attrs.frozen(kw_only=True)
 class Replay:
@@ -50,15 +48,25 @@ class Replay:
             labels={task: tuple(column[row] for row in chosen) for task, column in labels.items()},
         )
 
-    def check(self, tasks: Sequence[Task]) -> None:
-        """Raises ConfigurationError unless there is a right label of a known task for every text."""
+    def check(self, tasks: Sequence[Task], heads: Sequence[str]) -> None:
+        """Raises ConfigurationError unless there is a right label of a known task for every text, and a head to train on them.
+
+        Args:
+            tasks: what the model predicts.
+            heads: tasks that have an updatable head.
+        """
         for name, column in self.labels.items():
             task = task_named(tasks, name)
             if len(column) != len(self.texts):
                 raise ConfigurationError(
-                    f"replay has {len(self.texts)} texts and {len(column)} labels for {name}: give one a text"
+                    f"replay has {len(self.texts)} texts and {len(column)} labels for {name}: give one per text"
                 )
             task.label_ids(column)
+        if not set(self.labels) & set(heads):
+            raise ConfigurationError(
+                f"replay has labels for {', '.join(self.labels) or 'no task'}, and there are updatable heads for "
+                f"{', '.join(heads) or 'no task'}: give the head that is to be trained on it, or leave replay out"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """As `replay.json` holds it."""

@@ -30,17 +30,24 @@ def load_model(
         precision: "declared" rounds the results that the file declares in half precision, as a device does; "float16" rounds
             all, a stress test; "float32" rounds none.
         function: which function of a package that has several; by default the one it names itself.
-        native: execute with Core ML itself, which needs a Mac; `precision` and `function` do not apply.
+        native: execute with Core ML itself, which needs a Mac, and which rounds as the file declares it.
 
     Raises:
+        ConfigurationError: the precision is unknown, or it or the function has no effect on this model.
         RuntimeModelError: the file is missing, damaged or of another kind.
         UnsupportedOperationError: it holds something that the runtime does not execute: an operation, an image, a state.
     """
     if precision not in PRECISIONS:
         raise ConfigurationError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    if native and (precision != "declared" or function is not None):
+        raise ConfigurationError("precision and function are for goalkit's own runtime: leave them out with native=True")
     path = Path(path)
     with blamed_on(path):
         spec = read_spec(path)
+        if precision == "float16" and spec.WhichOneof("Type") in ("neuralNetworkClassifier", "kNearestNeighborsClassifier"):
+            raise ConfigurationError(f"{path} computes in float32 on every device: leave precision 'float16' out")
+        if function is not None and spec.WhichOneof("Type") != "mlProgram":
+            raise ConfigurationError(f"only ML programs have functions, and {path} is none: leave function out")
         if native:
             return NativeModel(spec, path)
         return _load(spec, model_file(path).parent, precision, function, str(path))

@@ -20,6 +20,8 @@ from goalkit.tasks import task_named
 
 Array = npt.NDArray[np.float64]
 
+MOMENTUM = ("momentum", "momentum_range")
+
 SPARE_BIAS = -20.0
 """Of a spare slot: e^-20 is 2e-9, as good as never predicted, while its gradient is as large as any other label's."""
 
@@ -75,7 +77,7 @@ class UpdatableHeadBuilder:
         epochs, epoch_choices: passes over the user's examples.
         optimizer: "sgd" or "adam".
         learning_rate, learning_rate_range: of the optimizer.
-        momentum, momentum_range: of SGD; Adam has its usual constants (Kingma & Ba, 2015, arXiv 1412.6980).
+        momentum, momentum_range: of SGD alone; Adam has its usual constants (Kingma & Ba, 2015, arXiv 1412.6980).
         batch_size, batch_size_choices: examples a step.
         seed: of the shuffling of examples, and of new hidden units.
     """
@@ -93,6 +95,11 @@ class UpdatableHeadBuilder:
     batch_size_choices: tuple[int, ...] = attrs.field(default=(1, 2, 4, 8, 16, 32), converter=tuple)
     batch_size: int = attrs.field(default=8, validator=_in_choices("batch_size_choices"))
     seed: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        defaults = attrs.fields_dict(type(self))
+        if self.optimizer == "adam" and any(getattr(self, name) != defaults[name].default for name in MOMENTUM):
+            raise ConfigurationError("momentum is of 'sgd', and optimizer is 'adam': leave momentum and its range out")
 
     def build(self, model: GoalModel) -> UpdatableHead:
         """The head of `model` for the task, as a Core ML classifier from `embedding`, float32 [H].

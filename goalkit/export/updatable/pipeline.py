@@ -11,8 +11,9 @@ from typing import Any
 
 from goalkit import storage
 from goalkit.errors import ConfigurationError
-from goalkit.export.bundle import PACKAGE, Bundle
+from goalkit.export.bundle import Bundle
 from goalkit.export.coreml import model_proto
+from goalkit.export.layout import PACKAGE
 from goalkit.export.package import write_package
 from goalkit.export.runtime.loading import read_spec
 from goalkit.export.runtime.program import PACKAGE_DATA

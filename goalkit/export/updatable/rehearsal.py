@@ -101,7 +101,8 @@ def rehearse_update(
         labels: their N labels.
         parameters: values other than the file's defaults, as an app may set them in `MLModelConfiguration.parameters`:
             epochs, learningRate, miniBatchSize, momentum, beta1, beta2, eps, numberOfNeighbors.
-        seeds: how many orders of shuffling to try; the first is the file's own seed.
+        seeds: how many orders of shuffling to try; the first is the file's own seed. Nearest neighbours are not shuffled, and
+            learn once.
 
     Raises:
         UpdatableModelError: the head breaks a rule of Core ML.

@@ -6,8 +6,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
+
 from goalkit.classifier import Classifier
-from goalkit.export.conversion import Shape, convert
+from goalkit.export.conversion import ConversionSettings, convert
 from goalkit.export.coreml import coremltools, quiet
 from goalkit.export.package import write_package
 from goalkit.export.runtime.loading import read_spec
@@ -19,8 +21,10 @@ def function_name(length: int) -> str:
     return f"length_{length}"
 
 
-def convert_lengths(model: Classifier, path: Path, shapes: Sequence[Shape]) -> None:
-    """Convert `model` once a shape, and write all as functions of the package `path`; the longest is the default.
+def convert_lengths(model: Classifier, path: Path, settings: ConversionSettings, shorter: Sequence[int]) -> None:
+    """Convert `model` by `settings`, and again for each shorter length; write all as functions of the package `path`.
+
+    The function of the length that `settings` name is the default.
 
     Raises:
         ExportError: as `convert` does.
@@ -28,11 +32,11 @@ def convert_lengths(model: Classifier, path: Path, shapes: Sequence[Shape]) -> N
     utils = coremltools().utils
     descriptor = utils.MultiFunctionDescriptor()
     with tempfile.TemporaryDirectory() as folder:
-        for shape in shapes:
-            single = Path(folder, f"{function_name(shape.length)}.mlpackage")
-            convert(model, single, shape)
-            descriptor.add_function(str(single), "main", function_name(shape.length))
-        descriptor.default_function_name = function_name(max(shape.length for shape in shapes))
+        for length in (*shorter, settings.length):
+            single = Path(folder, f"{function_name(length)}.mlpackage")
+            convert(model, single, attrs.evolve(settings, length=length))
+            descriptor.add_function(str(single), "main", function_name(length))
+        descriptor.default_function_name = function_name(settings.length)
         joined = Path(folder, "joined.mlpackage")
         with quiet():
             utils.save_multifunction(descriptor, str(joined))

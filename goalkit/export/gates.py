@@ -1,0 +1,77 @@
+"""Gates: what a bundle must reach, and what it does not."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import attrs
+
+from goalkit.export.comparison import OutputComparison
+
+if TYPE_CHECKING:
+    from goalkit.export.report import VerificationReport
+
+ENOUGH_TEXTS = 2000
+"""Agreement on fewer texts than this is an indication, not a proof."""
+
+
+@attrs.frozen(kw_only=True)
+class Gates:
+    """What a bundle must reach.
+
+    Args:
+        float32_error: largest probability error of a float32 bundle against the exported model.
+        half_psnr: least PSNR, in dB, of the embedding of a half- or mixed-precision bundle against the exported model.
+        head_error: largest probability error of a saved head against the torch head, on the same embeddings.
+        parity_agreement: least share of texts on which bundle and exported model choose the same label; on fewer than 2,000
+            texts it fails only if a model that just reaches it would do better nineteen times in twenty.
+        fidelity_agreement: the same against the reference model.
+    """
+
+    float32_error: float = 1e-4
+    half_psnr: float = 40.0
+    head_error: float = 1e-6
+    parity_agreement: float = 0.999
+    fidelity_agreement: float = 0.99
+
+
+def failed_gates(report: VerificationReport, gates: Gates) -> tuple[str, ...]:
+    """A sentence for each gate that `report` does not reach."""
+    failures = []
+    for each in report.parity:
+        if report.precision == "float32" and each.agreement is not None and each.largest_error > gates.float32_error:
+            failures.append(
+                _failure("parity", each, f"largest error {each.largest_error:.2e} is above {gates.float32_error:.0e}")
+            )
+        if report.precision != "float32" and each.agreement is None and each.psnr < gates.half_psnr:
+            failures.append(_failure("parity", each, f"PSNR {each.psnr:.1f} dB is below {gates.half_psnr:.0f} dB"))
+    for kind, comparisons, bar, count in (
+        ("parity", report.parity, gates.parity_agreement, report.compared_texts),
+        ("fidelity", report.fidelity, gates.fidelity_agreement, report.texts),
+    ):
+        allowed = _allowed(count, 1 - bar)
+        for each in comparisons:
+            if each.agreement is not None and round((1 - each.agreement) * count) > allowed:
+                failures.append(_failure(kind, each, f"agreement {each.agreement:.2%} is below {bar:.1%}"))
+    failures += [
+        f"head {task}: largest error {error:.2e} is above {gates.head_error:.0e}"
+        for task, error in report.heads.items()
+        if not error <= gates.head_error
+    ]
+    return tuple(failures)
+
+
+def _allowed(count: int, share: float) -> int:
+    """How many of `count` texts may differ. On few, what a model just at the bar exceeds one time in twenty."""
+    if count >= ENOUGH_TEXTS:
+        return math.floor(share * count)
+    allowed, reached = 0, (1 - share) ** count
+    while reached < 0.95:
+        allowed += 1
+        reached += math.comb(count, allowed) * share**allowed * (1 - share) ** (count - allowed)
+    return allowed
+
+
+def _failure(kind: str, each: OutputComparison, what: str) -> str:
+    return f"{kind} of {each.output}: {what}, worst on {(each.disagreeing_text or each.worst_text)!r}"

@@ -1,0 +1,10 @@
+"""What the files of a bundle are called."""
+
+PACKAGE = "GoalAnalyzer.mlpackage"
+VOCABULARY = "vocab.txt"
+TOKENIZER_GOLDEN = "tokenizer_golden.json"
+GOLDEN = "golden.json"
+HINTS = "hints.json"
+REPLAY = "replay.json"
+MANIFEST = "manifest.json"
+CARD = "README.md"

@@ -1,0 +1,84 @@
+"""The report of a verification: what was measured on a bundle, and what a reader must know to judge it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from goalkit.configuration import to_dict
+from goalkit.errors import VerificationError
+from goalkit.export.comparison import OutputComparison
+from goalkit.export.gates import ENOUGH_TEXTS
+from goalkit.export.texts import MADE_UP
+
+
+@attrs.frozen(kw_only=True)
+class VerificationReport:
+    """What `Bundle.verify` measured, and which gates failed.
+
+    `identity` is that of the bundle's manifest. `parity` compares with the exported model: the very one if it was at hand,
+    else its answers in golden.json (`parity_source` says which, `compared_texts` on how many texts). `fidelity` compares with
+    the uncompressed reference, `heads` each saved head with the torch head. `accuracy` holds, per task, the share of right
+    labels of the bundle and, if given, of the reference. `calibration` and `golden` say on which texts half precision was
+    checked at the export, and which are in golden.json, as `goalkit.export.manifest.Origin` does.
+    """
+
+    identity: str
+    texts: int
+    compared_texts: int
+    package_bytes: int
+    bundle_bytes: int
+    precision: str
+    calibration: str
+    golden: str
+    parity_source: str
+    parity: tuple[OutputComparison, ...]
+    fidelity: tuple[OutputComparison, ...] = ()
+    heads: dict[str, float] = attrs.field(factory=dict)
+    accuracy: dict[str, dict[str, float]] = attrs.field(factory=dict)
+    failures: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate was reached."""
+        return not self.failures
+
+    def raise_if_failed(self) -> None:
+        """Raises VerificationError that names the output and the worst text of each failed gate."""
+        if self.failures:
+            raise VerificationError("; ".join(self.failures) + "; do not ship this bundle")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        return to_dict(self)
+
+    def without_texts(self) -> dict[str, Any]:
+        """The report as JSON-ready data without any of the texts that it quotes."""
+        figures = self.to_dict()
+        for each in [*figures["parity"], *figures["fidelity"]]:
+            del each["worst_text"], each["disagreeing_text"]
+        del figures["failures"]
+        return {**figures, "passed": self.passed}
+
+    def remarks(self) -> list[str]:
+        """What a reader must know to judge the figures."""
+        remarks = []
+        if (count := min(self.texts, self.compared_texts)) < ENOUGH_TEXTS:
+            remarks.append(f"{count} texts: agreement is an indication, {ENOUGH_TEXTS} or more would prove it")
+        if self.parity_source == "golden.json":
+            remarks.append(
+                f"the exported model was not at hand: parity is against its answers in golden.json, to {self.golden}"
+            )
+        if MADE_UP in self.calibration:
+            remarks.append(
+                f"half precision was checked on {self.calibration} alone: export again with golden texts, such as people write"
+            )
+        if not self.fidelity:
+            remarks.append("no reference model was given: fidelity was not measured")
+        for each in self.parity:
+            if each.largest_share is not None and each.largest_share > 0.5:
+                remarks.append(
+                    f"{each.output}: one label takes {each.largest_share:.0%} of the texts, so agreement says little"
+                )
+        return remarks
