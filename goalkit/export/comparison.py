@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from goalkit.export.runtime.network import NeuralNetworkClassifier
 
+ENOUGH_TEXTS = 2000
+"""Agreement on fewer texts than this is an indication, not a proof."""
+
 Array = npt.NDArray[np.float32]
 
 

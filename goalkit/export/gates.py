@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import attrs
 
-from goalkit.export.comparison import OutputComparison
-
-if TYPE_CHECKING:
-    from goalkit.export.report import VerificationReport
-
-ENOUGH_TEXTS = 2000
-"""Agreement on fewer texts than this is an indication, not a proof."""
+from goalkit.export.comparison import ENOUGH_TEXTS, OutputComparison
+from goalkit.export.report import VerificationReport
 
 
 @attrs.frozen(kw_only=True)

@@ -8,8 +8,7 @@ import attrs
 
 from goalkit.configuration import to_dict
 from goalkit.errors import VerificationError
-from goalkit.export.comparison import OutputComparison
-from goalkit.export.gates import ENOUGH_TEXTS
+from goalkit.export.comparison import ENOUGH_TEXTS, OutputComparison
 from goalkit.export.texts import MADE_UP
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import attrs
 import numpy as np
@@ -14,21 +14,51 @@ from goalkit.errors import BundleError
 from goalkit.export.comparison import Array, OutputComparison, Truth, accuracies, compare, head_error
 from goalkit.export.gates import Gates, failed_gates
 from goalkit.export.layout import PACKAGE
+from goalkit.export.manifest import Manifest
 from goalkit.export.report import VerificationReport
+from goalkit.export.runtime import RuntimeModel
 from goalkit.export.runtime.network import NeuralNetworkClassifier
 from goalkit.model import GoalModel
 from goalkit.storage import files_in
 from goalkit.tasks import Task, task_named
 
-if TYPE_CHECKING:
-    from goalkit.export.bundle import Bundle
-
 LabelIds = Mapping[str, npt.NDArray[np.int64]]
 """For each task the right labels of N texts as positions, int64 [N]."""
 
 
+class Executed(Protocol):
+    """What a verification asks of a `Bundle`."""
+
+    @property
+    def path(self) -> Path:
+        """See `Bundle`."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """See `Bundle`."""
+
+    @property
+    def source(self) -> GoalModel | None:
+        """See `Bundle`."""
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """See `Bundle.tasks`."""
+
+    @property
+    def heads(self) -> Mapping[str, RuntimeModel]:
+        """See `Bundle.heads`."""
+
+    @property
+    def golden(self) -> Truth:
+        """See `Bundle.golden`."""
+
+    def run(self, texts: Sequence[str]) -> dict[str, Array]:
+        """See `Bundle.run`."""
+
+
 def verify(
-    bundle: Bundle, texts: Sequence[str], labels: Mapping[str, Sequence[str]], reference: GoalModel | None, gates: Gates
+    bundle: Executed, texts: Sequence[str], labels: Mapping[str, Sequence[str]], reference: GoalModel | None, gates: Gates
 ) -> VerificationReport:
     """See `Bundle.verify`."""
     label_ids = _label_ids(bundle.tasks, texts, labels)
@@ -76,7 +106,7 @@ def _fidelity(texts: Sequence[str], found: Mapping[str, Array], expected: Mappin
     )
 
 
-def _head_errors(bundle: Bundle, truth: Truth) -> dict[str, float]:
+def _head_errors(bundle: Executed, truth: Truth) -> dict[str, float]:
     """Largest probability error of each saved head on the exported model's own embeddings."""
     count = len(truth.embeddings)
     return {
@@ -86,7 +116,7 @@ def _head_errors(bundle: Bundle, truth: Truth) -> dict[str, float]:
     }
 
 
-def _check_reference(bundle: Bundle, reference: GoalModel) -> None:
+def _check_reference(bundle: Executed, reference: GoalModel) -> None:
     """Raises BundleError if the reference cannot be compared with."""
     theirs = {task.name: task for task in reference.tasks}
     shared = [task for task in bundle.tasks if task.name in theirs]
