@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import BUNDLE
+from goalkit.cli.options import BUNDLE_PATH
 from goalkit.cli.paths import Reads, Writes
 
 RECIPES = ["int8", "palette6", "palette4", "none"]
@@ -21,7 +21,7 @@ Examples:
   goalkit export build/model --head category --head difficulty --sequence-length 32""",
 )
 @click.argument("model", type=Reads())
-@click.option("--output", type=Writes(), default=BUNDLE, show_default=True, help="Folder for the bundle.")
+@click.option("--output", type=Writes(), default=BUNDLE_PATH, show_default=True, help="Folder for the bundle.")
 @click.option("--recipe", type=click.Choice(RECIPES), default="int8", show_default=True, help="Compression.")
 @click.option("--head", "heads", multiple=True, help="Task with an updatable head; repeat it.  [default: every task]")
 @click.option(
@@ -41,10 +41,9 @@ def command(
     from goalkit.export import CoreMLExporter, UpdatableHeadBuilder
     from goalkit.export.golden import golden_texts
     from goalkit.model import GoalModel
-    from goalkit.storage import BUNDLE as BUNDLE_FOLDER
-    from goalkit.storage import check_replaceable
+    from goalkit.storage import BUNDLE, check_replaceable
 
-    check_replaceable(output, BUNDLE_FOLDER)
+    check_replaceable(output, BUNDLE)
     exporter = CoreMLExporter(sequence_length=sequence_length, deployment_target=target, precision=precision)
     original = GoalModel.load(model)
     smaller = original if recipe == "none" else Compressor.from_recipe(recipe).compress(original).model

@@ -349,10 +349,10 @@ def _check_names(labels: Collection[str]) -> None:
 def _strings(name: str, column: Sequence[str] | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     try:
         strings = column if isinstance(column, pa.ChunkedArray) else pa.array(column, pa.string())
-    except (pa.ArrowException, TypeError) as fault:
+    except (pa.ArrowException, TypeError) as error:
         raise DatasetError(
-            f"the column {name} does not hold strings only ({reason_of(fault)}): give each row a string"
-        ) from fault
+            f"the column {name} does not hold strings only ({reason_of(error)}): give each row a string"
+        ) from error
     if strings.null_count:
         row = pc.index(strings.is_null(), True).as_py() + 1
         raise DatasetError(f"the column {name} has nothing in row {row}: give each row a string")

@@ -108,8 +108,8 @@ def _groups(counts: Mapping[str, int], key: Callable[[str], str]) -> list[dict[s
 
 def _shown(groups: Mapping[str, Mapping[str, int]]) -> str:
     lines = (f"{name} ({', '.join(_with_rows(group.items()))})" for name, group in groups.items())
-    told = "; ".join(line for line, _ in zip(lines, range(_SHOWN), strict=False))
-    return f"{told}; and {len(groups) - _SHOWN} more" if len(groups) > _SHOWN else told
+    text = "; ".join(line for line, _ in zip(lines, range(_SHOWN), strict=False))
+    return f"{text}; and {len(groups) - _SHOWN} more" if len(groups) > _SHOWN else text
 
 
 def _with_rows(counts: Iterable[tuple[str, int]]) -> Iterable[str]:

@@ -37,8 +37,8 @@ class Splits:
         for side in ("validation", "test"):
             try:
                 object.__setattr__(self, side, getattr(self, side).with_tasks(self.train.tasks))
-            except DatasetError as fault:
-                raise DatasetError(f"the {side} part does not fit the training part: {fault}") from fault
+            except DatasetError as error:
+                raise DatasetError(f"the {side} part does not fit the training part: {error}") from error
 
 
 def split(dataset: Dataset, *, train: float, validation: float, test: float, seed: int) -> Splits:

@@ -16,7 +16,7 @@ from goalkit.datasets.augmentation.words import words_of
 
 WORD, CHARACTER = "word", "character"
 
-SPARE = 4
+MIN_FREE = 4
 """A goal with fewer unprotected words or characters has none to spare: 裸辞开店 without either is another goal."""
 
 
@@ -35,7 +35,7 @@ class Deletion(Replacement):
     def places(self, text: str) -> list[Place]:
         """See `Replacement.places`."""
         free = _free(text, self.unit)
-        return [Place(start, stop, ("",)) for start, stop in free] if len(free) >= SPARE else []
+        return [Place(start, stop, ("",)) for start, stop in free] if len(free) >= MIN_FREE else []
 
 
 @attrs.frozen(kw_only=True)

@@ -92,11 +92,11 @@ def _load(folder: Path) -> tuple[Any, Any]:
             warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
             tokenizer = AutoTokenizer.from_pretrained(folder)
         model = MarianMTModel.from_pretrained(folder)
-    except Exception as fault:  # damaged folders make transformers raise whatever it stumbles over
-        reason = str(fault).strip().split("\n")[0]
+    except Exception as error:  # damaged folders make transformers raise whatever it stumbles over
+        reason = str(error).strip().split("\n")[0]
         raise ModelError(
             f"{folder} holds no usable Marian model ({reason}): get the whole folder, and install sentencepiece "
             "if there are .spm files in it"
-        ) from fault
+        ) from error
     model.eval()  # type: ignore[no-untyped-call]
     return tokenizer, model

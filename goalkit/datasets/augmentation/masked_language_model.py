@@ -83,12 +83,12 @@ class MaskedLanguageModel(Augmentation):
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.folder)
             loaded: Any = BertForMaskedLM.from_pretrained(self.folder, output_loading_info=True)
-        except Exception as fault:  # damaged folders make transformers raise whatever it stumbles over
-            reason = str(fault).strip().split("\n")[0]
+        except Exception as error:  # damaged folders make transformers raise whatever it stumbles over
+            reason = str(error).strip().split("\n")[0]
             raise ModelError(
                 f"{self.folder} holds no usable BertForMaskedLM ({reason}): give a folder with config.json, "
                 "weights and tokenizer"
-            ) from fault
+            ) from error
         model, report = loaded
         if missing := sorted(report["missing_keys"]):
             raise ModelError(

@@ -72,10 +72,10 @@ def _whole_lines(path: Path) -> list[bytes]:
             with path.open("rb+") as file:
                 file.truncate(end)
             logger.warning("%s ended in half a line, which was removed: that text is translated again", path)
-    except OSError as fault:
+    except OSError as error:
         raise StorageError(
-            f"{path} cannot be read or mended ({fault.strerror}): check the path and who may write it"
-        ) from fault
+            f"{path} cannot be read or mended ({error.strerror}): check the path and who may write it"
+        ) from error
     return data[:end].splitlines()
 
 
@@ -86,6 +86,6 @@ def _parse(line: bytes, where: str) -> tuple[Question, str]:
         question = Question(**fields)
         if not all(isinstance(value, str) for value in (translation, *attrs.astuple(question))):
             raise TypeError("a value is not a string")
-    except (ValueError, TypeError, KeyError, AttributeError) as fault:
-        raise StorageError(f"{where} is no translation: remove the line, or give a new file") from fault
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StorageError(f"{where} is no translation: remove the line, or give a new file") from error
     return question, translation

@@ -86,10 +86,10 @@ def simplify(text: str) -> str:
 def _opencc() -> Any:
     try:
         from opencc import OpenCC
-    except ImportError as fault:
+    except ImportError as error:
         raise ConfigurationError(
             "simplifying characters needs opencc-python-reimplemented, which is not there: install goalkit[data], or keep them"
-        ) from fault
+        ) from error
     return OpenCC("t2s")
 
 

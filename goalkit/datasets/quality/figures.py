@@ -7,12 +7,12 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class LabelFigures:
-    """One label: its rows, and of the rows that were learnt from the likely errors and the F1 score (None: not measured)."""
+    """One label: its rows, and of the rows that were learned from the likely errors and the F1 score (None: not measured)."""
 
     task: str
     label: str
     rows: int
-    learnt_from: int = 0
+    learned_from: int = 0
     likely_errors: int | None = None
     f1: float | None = None
 

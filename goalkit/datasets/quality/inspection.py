@@ -16,7 +16,7 @@ from goalkit.datasets.duplicates import duplicate_groups
 from goalkit.datasets.quality.drift import split_checks
 from goalkit.datasets.quality.figures import LabelFigures
 from goalkit.datasets.quality.labels import agreement_checks, balance_checks, combinations_of, spelling_checks
-from goalkit.datasets.quality.learning import Learnt, features_of, learning_checks
+from goalkit.datasets.quality.learning import Learned, features_of, learning_checks
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.repetition import group_sizes, repetition_checks
 from goalkit.datasets.quality.report import QualityReport, Section
@@ -72,27 +72,27 @@ def quality_report(
     chosen = np.arange(len(filled))
     if len(filled) > SAMPLE:
         chosen = np.sort(np.random.default_rng(seed).choice(len(filled), SAMPLE, replace=False))
-        remarks = (*remarks, f"Models learnt from {SAMPLE:,} of the {len(filled):,} rows, drawn at random with seed {seed}.")
+        remarks = (*remarks, f"Models learned from {SAMPLE:,} of the {len(filled):,} rows, drawn at random with seed {seed}.")
     sample = filled.take(chosen)
     combinations = combinations_of(dataset)
-    learnt = _learn(sample, groups[chosen], places[chosen], limits, seed)
-    logger.info("inspected %d rows, learnt from %d", len(dataset), len(sample))
+    learned = _learn(sample, groups[chosen], places[chosen], limits, seed)
+    logger.info("inspected %d rows, learned from %d", len(dataset), len(sample))
     return QualityReport(
         rows=len(dataset),
         digest=dataset.digest(),
         seed=seed,
-        learnt_from=len(sample),
+        learned_from=len(sample),
         limits=limits,
         sections=(
             Section("Texts", text_checks(texts, cleaned, limits)),
             Section("Labels", spelling_checks(dataset, limits) + balance_checks(dataset, combinations, limits)),
             Section("Repetition", repetition_checks(filled, list(filter(None, cleaned)), groups, places + 1, limits)),
             Section("Vocabulary", vocabulary_checks(texts, sample.texts, tokenizer, limits)),
-            Section("Learnt", tuple(check for each in learnt.values() for check in each.checks)),
+            Section("Learned", tuple(check for each in learned.values() for check in each.checks)),
             Section("Splits", split_checks(splits, limits, sample=SAMPLE, seed=seed)),
             Section("Agreement", agreement_checks(dataset, relabelled, limits)),
         ),
-        labels=_label_figures(dataset, learnt),
+        labels=_label_figures(dataset, learned),
         combinations=combinations if len(dataset.tasks) > 1 else (),
         lengths=lengths_of(texts),
         group_sizes=group_sizes(groups),
@@ -103,7 +103,7 @@ def quality_report(
 
 def _learn(
     sample: Dataset, groups: npt.NDArray[np.int64], places: npt.NDArray[Any], limits: QualityLimits, seed: int
-) -> dict[str, Learnt]:
+) -> dict[str, Learned]:
     from tqdm.auto import tqdm
 
     features = features_of(sample.texts)
@@ -113,15 +113,15 @@ def _learn(
     }
 
 
-def _label_figures(dataset: Dataset, learnt: dict[str, Learnt]) -> tuple[LabelFigures, ...]:
+def _label_figures(dataset: Dataset, learned: dict[str, Learned]) -> tuple[LabelFigures, ...]:
     return tuple(
         LabelFigures(
             task=task,
             label=label,
             rows=rows,
-            learnt_from=learnt[task].rows.get(label, 0),
-            likely_errors=learnt[task].likely_errors.get(label),
-            f1=learnt[task].f1.get(label),
+            learned_from=learned[task].rows.get(label, 0),
+            likely_errors=learned[task].likely_errors.get(label),
+            f1=learned[task].f1.get(label),
         )
         for task, counts in dataset.label_counts().items()
         for label, rows in counts.items()

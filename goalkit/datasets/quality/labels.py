@@ -22,9 +22,9 @@ def spelling_checks(dataset: Dataset, limits: QualityLimits) -> tuple[Check, ...
     for name, counts in dataset.label_counts().items():
         groups = alike_labels(counts)
         examples = [Example(shortened(label), f"{rows:,} rows") for group in groups for label, rows in group.items()]
-        told = f"groups of {len(counts)} labels differ only by case, width or spaces"
+        detail = f"groups of {len(counts)} labels differ only by case, width or spaces"
         checks.append(
-            at_most(f"alike labels of {name}", len(groups), limits.alike_labels, told, unit="count", examples=examples)
+            at_most(f"alike labels of {name}", len(groups), limits.alike_labels, detail, unit="count", examples=examples)
         )
     return tuple(checks)
 
@@ -52,7 +52,7 @@ def _balance(name: str, counts: list[tuple[str, int]], least: float, most: float
     even = sum(count for _, count in counts) / len(counts)
     examples = [Example(label, f"{count:,} rows") for label, count in (ranked[:3] if len(ranked) > 5 else ranked)]
     ratio = largest / fewest if fewest else None
-    told = f"{commonest} has {largest:,} rows, {rarest} {fewest:,}" if fewest else f"{rarest} has no rows at all"
+    detail = f"{commonest} has {largest:,} rows, {rarest} {fewest:,}" if fewest else f"{rarest} has no rows at all"
     return (
         at_least(
             f"balance of {name}",
@@ -62,7 +62,7 @@ def _balance(name: str, counts: list[tuple[str, int]], least: float, most: float
             unit="share",
             examples=examples,
         ),
-        at_most(f"ratio of {name}", ratio, most, told, unit="number"),
+        at_most(f"ratio of {name}", ratio, most, detail, unit="number"),
     )
 
 
@@ -75,8 +75,8 @@ def agreement_checks(dataset: Dataset, relabelled: Dataset | None, limits: Quali
     from sklearn.metrics import cohen_kappa_score
 
     if relabelled is None:
-        told = "no second labelling was given"
-        return tuple(at_least(f"agreement on {task.name}", None, limits.agreement, told) for task in dataset.tasks)
+        detail = "no second labelling was given"
+        return tuple(at_least(f"agreement on {task.name}", None, limits.agreement, detail) for task in dataset.tasks)
     second = {text: row for row, text in reversed(list(enumerate(relabelled.texts)))}
     texts = dataset.texts
     first = {text: row for row, text in reversed(list(enumerate(texts))) if text in second}
@@ -95,11 +95,11 @@ def agreement_checks(dataset: Dataset, relabelled: Dataset | None, limits: Quali
             Example(shortened(texts[row]), f"{one} here, {other} in the second labelling", row + 1)
             for row, one, other in differing[:_DISAGREEMENTS]
         ]
-        told = f"Cohen's kappa; {len(differing)} of {len(pairs):,} texts are labelled differently"
+        detail = f"Cohen's kappa; {len(differing)} of {len(pairs):,} texts are labelled differently"
         kappa = None
         if len({label for _, *labels in pairs for label in labels}) > 1:
             kappa = float(cohen_kappa_score([one for _, one, _ in pairs], [other for _, _, other in pairs]))
         else:
-            told = "all labels are the same one, for which kappa is not defined"
-        checks.append(at_least(f"agreement on {name}", kappa, limits.agreement, told, examples=examples))
+            detail = "all labels are the same one, for which kappa is not defined"
+        checks.append(at_least(f"agreement on {name}", kappa, limits.agreement, detail, examples=examples))
     return tuple(checks)

@@ -21,15 +21,15 @@ from goalkit.tasks import Task
 
 FOLDS = 5
 
-FEWEST_ROWS = 100
+MIN_ROWS = 100
 """With fewer rows than this, what a model learns from them says nothing."""
 
 SUSPECTS = 20
 
 
 @attrs.frozen
-class Learnt:
-    """What was learnt of one task: the checks, and for each label the rows used, the likely errors and the F1 score."""
+class Learned:
+    """What was learned of one task: the checks, and for each label the rows used, the likely errors and the F1 score."""
 
     checks: tuple[Check, ...]
     rows: dict[str, int]
@@ -84,7 +84,7 @@ def learning_checks(
     limits: QualityLimits,
     *,
     seed: int,
-) -> Learnt:
+) -> Learned:
     """Likely label errors of one task by confident learning (Northcutt et al., 2021, arXiv 1911.00068), and a baseline.
 
     Args:
@@ -99,11 +99,11 @@ def learning_checks(
     ids = dataset.label_ids(task)
     present = [number for number, count in enumerate(np.bincount(ids, minlength=len(task.labels))) if count >= FOLDS]
     rows = np.flatnonzero(np.isin(ids, present))
-    if features is None or len(rows) < FEWEST_ROWS or len(present) < 2:
-        told = (
-            f"{FEWEST_ROWS} rows with something in common, of two labels with {FOLDS} or more each, are the least to learn from"
+    if features is None or len(rows) < MIN_ROWS or len(present) < 2:
+        detail = (
+            f"{MIN_ROWS} rows with something in common, of two labels with {FOLDS} or more each, are the least to learn from"
         )
-        return Learnt(_checks(task.name, (None, None, None), limits, (told, told, told)), {}, {}, {})
+        return Learned(_checks(task.name, (None, None, None), limits, (detail, detail, detail)), {}, {}, {})
     from sklearn.metrics import f1_score
 
     with warnings.catch_warnings():  # importing cleanlab silences every warning of the process, for good
@@ -131,7 +131,7 @@ def learning_checks(
     values = (len(suspects) / len(rows), float(np.mean(given == suggested)), float(f1.mean()))
     counts = np.bincount(given, minlength=len(labels)).tolist()
     errors = np.bincount(given[suspects], minlength=len(labels)).tolist()
-    return Learnt(
+    return Learned(
         _checks(task.name, values, limits, (found, accuracy, macro_f1), examples),
         dict(zip(labels, counts, strict=True)),
         dict(zip(labels, errors, strict=True)),
@@ -143,11 +143,11 @@ def _checks(
     name: str,
     values: tuple[float | None, float | None, float | None],
     limits: QualityLimits,
-    told: tuple[str, str, str],
+    detail: tuple[str, str, str],
     suspects: Sequence[Example] = (),
 ) -> tuple[Check, ...]:
     return (
-        at_most(f"likely label errors of {name}", values[0], limits.label_errors, told[0], examples=suspects),
-        at_least(f"baseline accuracy on {name}", values[1], limits.baseline_accuracy, told[1], unit="share"),
-        at_least(f"baseline macro-F1 on {name}", values[2], limits.baseline_macro_f1, told[2], unit="share"),
+        at_most(f"likely label errors of {name}", values[0], limits.label_errors, detail[0], examples=suspects),
+        at_least(f"baseline accuracy on {name}", values[1], limits.baseline_accuracy, detail[1], unit="share"),
+        at_least(f"baseline macro-F1 on {name}", values[2], limits.baseline_macro_f1, detail[2], unit="share"),
     )

@@ -14,7 +14,7 @@ from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import SHOWN, Check, Example, at_most, shortened
 from goalkit.datasets.skeleton import skeleton
 
-_A_TEMPLATE = 3
+_TEMPLATE_SIZE = 3
 """Texts from which on a shared skeleton looks like a template that was filled in."""
 
 
@@ -37,9 +37,9 @@ def repetition_checks(
     labels = dataset.combination_ids()
     same, near = _gathered(_ids(cleaned)), _gathered(groups)
     masks = [skeleton(text) for text in dataset.texts]
-    templates = [rows for rows in _gathered(_ids(masks), _A_TEMPLATE) if masks[rows[0]].strip("#")]
+    templates = [rows for rows in _gathered(_ids(masks), _TEMPLATE_SIZE) if masks[rows[0]].strip("#")]
 
-    def check(name: str, limit: float, found: Iterable[Sequence[int]], counted: int, told: str) -> Check:
+    def check(name: str, limit: float, found: Iterable[Sequence[int]], counted: int, detail: str) -> Check:
         shown = sorted(found, key=lambda rows: (-len(rows), rows))[:SHOWN]
         examples = [
             Example(
@@ -48,9 +48,9 @@ def repetition_checks(
                 int(places[row]),
             )
             for rows in shown
-            for row in rows[:_A_TEMPLATE]
+            for row in rows[:_TEMPLATE_SIZE]
         ]
-        return at_most(name, counted / len(dataset), limit, f"{counted:,} {told}", examples=examples)
+        return at_most(name, counted / len(dataset), limit, f"{counted:,} {detail}", examples=examples)
 
     def disagreeing(gathered: list[list[int]]) -> list[list[int]]:
         """Of each group whose labels differ its rows, first one of each labelling."""

@@ -41,7 +41,7 @@ class Example:
 class Check:
     """One thing measured, and the limit it has to keep.
 
-    `value` is None if it was not measured, and `told` then says why, else what was found. `bound` says on which side of
+    `value` is None if it was not measured, and `detail` then says why, else what was found. `bound` says on which side of
     `limit` the value has to be. A `share` is from 0 to 1, a `count` whole, a `number` neither.
     """
 
@@ -50,7 +50,7 @@ class Check:
     bound: Literal["at most", "at least"]
     limit: float
     unit: Unit
-    told: str
+    detail: str
     examples: tuple[Example, ...] = ()
 
     @property
@@ -87,7 +87,7 @@ class QualityReport:
     rows: int
     digest: str
     seed: int
-    learnt_from: int
+    learned_from: int
     limits: QualityLimits
     sections: tuple[Section, ...]
     labels: tuple[LabelFigures, ...]
@@ -138,7 +138,7 @@ class QualityReport:
                     check.name.ljust(widths[1]),
                     check.limit_text.ljust(widths[3]),
                 )
-                lines.append(f"  {state}  {name}  {check.value_text.rjust(widths[2])}  {limit}  {check.told}")
+                lines.append(f"  {state}  {name}  {check.value_text.rjust(widths[2])}  {limit}  {check.detail}")
                 if check.state == "failed":
                     lines += [f"      {each.line}" for each in check.examples]
         return "\n".join(lines) + "\n"
@@ -178,17 +178,17 @@ class QualityReport:
 
 
 def at_most(
-    name: str, value: float | None, limit: float, told: str, *, unit: Unit = "share", examples: Sequence[Example] = ()
+    name: str, value: float | None, limit: float, detail: str, *, unit: Unit = "share", examples: Sequence[Example] = ()
 ) -> Check:
     """A check of a value that should be small; None if it was not measured."""
-    return Check(name=name, value=value, bound="at most", limit=limit, unit=unit, told=told, examples=tuple(examples))
+    return Check(name=name, value=value, bound="at most", limit=limit, unit=unit, detail=detail, examples=tuple(examples))
 
 
 def at_least(
-    name: str, value: float | None, limit: float, told: str, *, unit: Unit = "number", examples: Sequence[Example] = ()
+    name: str, value: float | None, limit: float, detail: str, *, unit: Unit = "number", examples: Sequence[Example] = ()
 ) -> Check:
     """A check of a value that should be large; None if it was not measured."""
-    return Check(name=name, value=value, bound="at least", limit=limit, unit=unit, told=told, examples=tuple(examples))
+    return Check(name=name, value=value, bound="at least", limit=limit, unit=unit, detail=detail, examples=tuple(examples))
 
 
 def shortened(text: str) -> str:

@@ -23,10 +23,10 @@ _BINS = 24
 def text_checks(texts: Sequence[str], cleaned: Sequence[str], limits: QualityLimits) -> tuple[Check, ...]:
     """What can be seen of N texts, and of what cleaning leaves of them, without their labels."""
 
-    def check(name: str, limit: float, found: Iterable[bool], told: str) -> Check:
+    def check(name: str, limit: float, found: Iterable[bool], detail: str) -> Check:
         rows = [row for row, is_so in enumerate(found) if is_so]
         examples = [Example(shortened(texts[row]), row=row + 1) for row in rows[:SHOWN]]
-        return at_most(name, len(rows) / len(texts), limit, f"{len(rows):,} {told}", examples=examples)
+        return at_most(name, len(rows) / len(texts), limit, f"{len(rows):,} {detail}", examples=examples)
 
     return (
         check("empty texts", limits.empty, (not text for text in cleaned), "without a visible character"),
@@ -106,8 +106,8 @@ def vocabulary_checks(
     examples = [Example(character, f"{unknown[character]:,} times") for character in common[: 4 * SHOWN]]
     share = sum(unknown.values()) / total if total else 0.0
     pieces = tokenizer.unknown_share(sample)
-    told = f"{len(unknown):,} different ones, {sum(unknown.values()):,} in all, are not in the vocabulary"
+    detail = f"{len(unknown):,} different ones, {sum(unknown.values()):,} in all, are not in the vocabulary"
     return (
-        at_most(names[0], share, limits.unknown_characters, told, examples=examples),
+        at_most(names[0], share, limits.unknown_characters, detail, examples=examples),
         at_most(names[1], pieces, limits.unknown_pieces, f"of the tokens of {len(sample):,} texts are [UNK]"),
     )

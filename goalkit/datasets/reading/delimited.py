@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from goalkit.datasets.reading.columns import Row, find_columns
 from goalkit.datasets.reading.encodings import TextFile
-from goalkit.datasets.reading.headers import LOOKED_AT, Header, find_header, tell_skipped
+from goalkit.datasets.reading.headers import HEADER_LIMIT, Header, find_header, warn_skipped
 from goalkit.datasets.reading.rejects import Rejects
 from goalkit.errors import DatasetError
 
@@ -95,7 +95,7 @@ def delimited_rows(file: TextFile, names: Sequence[str], rejects: Rejects, delim
     """
     delimiter, header = layout(file, names, delimiter)
     pick = itemgetter(*find_columns(str(file.path), header.columns, names))
-    tell_skipped(str(file.path), "line", header)
+    warn_skipped(str(file.path), "line", header)
     for number, fields, reason, raw in _records(file, file.lines(), delimiter):
         if number <= header.place:
             continue
@@ -115,19 +115,19 @@ def layout(file: TextFile, names: Sequence[str], delimiter: str) -> tuple[str, H
     """
     declared = _DECLARED.match(next(file.lines(), ""))
     found: dict[str, Header] = {}
-    fault = None
+    header_error = None
     for each in dict.fromkeys([*([declared[1]] if declared else []), delimiter, *DELIMITERS]):
-        records = list(_records(file, islice(file.lines(), LOOKED_AT), each))
+        records = list(_records(file, islice(file.lines(), HEADER_LIMIT), each))
         if records and each == delimiter:
-            fault = records[0].reason
+            header_error = records[0].reason
         readable = [(record.number, record.fields) for record in records if not record.reason]
         header = find_header(readable[1:] if declared else readable, names)
         if header and header.known == len(names):
             return each, header
         if header:
             found[each] = header
-    if fault and not any(header.known for header in found.values()):
-        raise DatasetError(f"{file.path} has no readable header line ({fault}): correct it, or name the encoding")
+    if header_error and not any(header.known for header in found.values()):
+        raise DatasetError(f"{file.path} has no readable header line ({header_error}): correct it, or name the encoding")
     if not found:
         raise DatasetError(f"{file.path} is empty: give a file with a header line and the columns {', '.join(names)}")
     return max(found.items(), key=lambda each: (each[1].known, len(each[1].columns)))
@@ -144,8 +144,8 @@ def _records(file: TextFile, given: Iterator[str], delimiter: str) -> Iterator[_
             fields = next(reader)
         except StopIteration:
             return
-        except csv.Error as fault:
-            reason = str(fault)
+        except csv.Error as error:
+            reason = str(error)
             if lines.ended:
                 reason = "a quotation mark is opened and not closed"
                 lines.give_back()

@@ -33,10 +33,10 @@ BLOCK = 1 << 20
 logger = logging.getLogger(__name__)
 
 
-def _mark(fault: UnicodeError) -> tuple[str, int]:
+def _mark(error: UnicodeError) -> tuple[str, int]:
     """Put a byte that cannot be decoded as a lone surrogate, which no decoded text has, for bytes below 0x80 too."""
-    assert isinstance(fault, UnicodeDecodeError)
-    return "".join(chr(0xDC00 + byte) for byte in fault.object[fault.start : fault.end]), fault.end
+    assert isinstance(error, UnicodeDecodeError)
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
 
 
 codecs.register_error("goalkit.mark", _mark)
@@ -58,8 +58,8 @@ class TextFile:
         """
         try:
             return cls(path, _detect(path) if encoding == AUTO else _named(encoding))
-        except OSError as fault:
-            raise _unreadable(path, fault) from fault
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def lines(self) -> Iterator[str]:
         """The lines with their ends as they are, without a byte-order mark. Raises DatasetError if reading fails."""
@@ -68,10 +68,10 @@ class TextFile:
                 if first := next(file, "").removeprefix("\ufeff"):
                     yield first
                 yield from file
-        except OSError as fault:
-            raise _unreadable(self.path, fault) from fault
-        except UnicodeError as fault:
-            raise DatasetError(f"{self.path} is not {self.encoding} ({fault}): name its encoding, such as gb18030") from fault
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        except UnicodeError as error:
+            raise DatasetError(f"{self.path} is not {self.encoding} ({error}): name its encoding, such as gb18030") from error
 
     def undecodable(self, text: str) -> str | None:
         """What is wrong with lines of this file if a byte in them could not be decoded."""
@@ -96,8 +96,8 @@ def printable(text: str) -> str:
     return bytes_shown.encode("utf-8", "backslashreplace").decode()
 
 
-def _unreadable(path: Path, fault: OSError) -> DatasetError:
-    return DatasetError(f"{path} cannot be read ({fault.strerror or fault}): check the path")
+def _unreadable(path: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"{path} cannot be read ({error.strerror or error}): check the path")
 
 
 def _named(encoding: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from goalkit.datasets.reading.encodings import TextFile
-from goalkit.datasets.reading.gathering import fault_in
+from goalkit.datasets.reading.gathering import row_problem
 from goalkit.datasets.reading.jsonlines import json_objects
 from goalkit.datasets.reading.rejects import Rejects, short
 from goalkit.errors import DatasetError
@@ -36,7 +36,7 @@ def read_feedback(path: Path, tasks: Sequence[Task], *, rejects: str | Path | No
     skipped = Counter({"older": 0, "wrong": 0, "incomplete": 0})
     with Rejects(str(path), "line", rejects) as bad:
         for number, entry, line in json_objects(TextFile.of(path, "utf-8"), bad):
-            if reason := _fault(entry, tasks):
+            if reason := _problem(entry, tasks):
                 bad.add(number, reason, line)
                 continue
             time, text = _time(entry["time"]), entry["text"]
@@ -74,9 +74,11 @@ def _labels(entry: Mapping[str, Any], tasks: Sequence[Task]) -> dict[str, str] |
     return "incomplete" if given or entry.get("rating") == USEFUL else "wrong"
 
 
-def _fault(entry: Mapping[str, Any], tasks: Sequence[Task]) -> str | None:
+def _problem(entry: Mapping[str, Any], tasks: Sequence[Task]) -> str | None:
     """What makes an entry malformed."""
-    if reason := fault_in({"text": None, "bundle": None, "time": None}, [entry.get(key) for key in ("text", "bundle", "time")]):
+    if reason := row_problem(
+        {"text": None, "bundle": None, "time": None}, [entry.get(key) for key in ("text", "bundle", "time")]
+    ):
         return reason
     try:
         _time(entry["time"])
@@ -91,7 +93,7 @@ def _fault(entry: Mapping[str, Any], tasks: Sequence[Task]) -> str | None:
             return f"the {key} is {short(labels)}, not an object with a label for each task"
         admitted = {task.name: task.labels for task in tasks if task.name in labels}
         counts = key == "label" or entry.get("rating") == USEFUL  # a bundle of old may predict labels that are gone
-        if counts and (reason := fault_in(admitted, [labels[name] for name in admitted])):
+        if counts and (reason := row_problem(admitted, [labels[name] for name in admitted])):
             return f"in {key}, {reason}"
     return None
 

@@ -69,7 +69,7 @@ def gather(source: Source, asked: Columns, *, merge_labels: bool, rejects: str |
         for row in tqdm(source.rows(names, bad), f"reading {source.name}", unit=" rows", delay=1, leave=False):
             text, *given = row.values
             labels = [column.named(value) for column, value in zip(asked.labels, given, strict=True)]
-            if reason := fault_in(admitted, [text, *labels], merge_labels=merge_labels):
+            if reason := row_problem(admitted, [text, *labels], merge_labels=merge_labels):
                 bad.add(row.place, reason, dict(zip(names, row.values, strict=True)) if row.raw is None else row.raw)
                 for column, value, counts in zip(asked.labels, labels, nameless, strict=True):
                     counts.update([short(value)] if _is_nameless(column, value) else [])
@@ -90,7 +90,7 @@ def gather(source: Source, asked: Columns, *, merge_labels: bool, rejects: str |
     return Gathered(texts, dict(zip(asked.task_names, columns, strict=True)), records)
 
 
-def fault_in(
+def row_problem(
     admitted: Mapping[str, tuple[str, ...] | None], values: Sequence[object], *, merge_labels: bool = False
 ) -> str | None:
     """Why `values`, one for each name, do not make a row, if they do not; None admits any string."""

@@ -9,7 +9,7 @@ import attrs
 
 from goalkit.datasets.reading.columns import places_of
 
-LOOKED_AT = 1_000
+HEADER_LIMIT = 1_000
 """Lines or rows among which the header is looked for."""
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def find_header(records: Iterable[tuple[int, Sequence[str]]], names: Sequence[st
     return best
 
 
-def tell_skipped(source: str, unit: str, header: Header) -> None:
+def warn_skipped(source: str, unit: str, header: Header) -> None:
     """Log that a table has something before its header."""
     if header.skipped:
         logger.warning("%s: the columns are named on %s %d; what stands before it is not read", source, unit, header.place)

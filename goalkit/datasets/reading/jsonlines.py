@@ -24,8 +24,8 @@ def json_objects(file: TextFile, rejects: Rejects) -> Iterator[tuple[int, dict[s
         if not reason:
             try:
                 value = json.loads(line)
-            except json.JSONDecodeError as fault:
-                reason = f"not JSON ({fault.msg} at character {fault.pos + 1})"
+            except json.JSONDecodeError as error:
+                reason = f"not JSON ({error.msg} at character {error.pos + 1})"
             except (ValueError, RecursionError):
                 reason = "not JSON that can be read (a number too long, or nested too deeply)"
         if reason and not line.endswith(("\n", "\r")):

@@ -62,21 +62,21 @@ class Rejects:
             if self._file is None:
                 self._file = self._writing.enter_context(replacing_file(self.path))
             self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        except OSError as fault:
-            raise _unwritable(self.path, fault) from fault
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
 
     def __enter__(self) -> Rejects:
         if self.path is not None and not _replaceable(self.path):
             raise StorageError(f"{self.path} holds other things than bad rows: choose another file for them, or remove it")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None) -> None:
         if kind is None and self.count and self.path is None:
             raise DatasetError(
                 f"{self._summary()}; correct {'it' if self.count == 1 else 'them'}, or set bad rows aside with "
                 'rejects="bad.jsonl" of Dataset.read (--rejects bad.jsonl on the command line)'
             )
-        self._writing.__exit__(kind, error, trace)
+        self._writing.__exit__(kind, exception, trace)
         if kind is not None or self.path is None:
             return
         if self.count:
@@ -84,8 +84,8 @@ class Rejects:
         elif self.path.is_file():
             try:
                 self.path.unlink()
-            except OSError as fault:
-                raise _unwritable(self.path, fault) from fault
+            except OSError as error:
+                raise _unwritable(self.path, error) from error
 
     def _summary(self) -> str:
         more = f"; and {self.count - NAMED} more" if self.count > NAMED else ""
@@ -110,7 +110,7 @@ def _replaceable(path: Path) -> bool:
         return False
 
 
-def _unwritable(path: Path, fault: OSError) -> StorageError:
+def _unwritable(path: Path, error: OSError) -> StorageError:
     return StorageError(
-        f"cannot write {path} ({fault.strerror or fault}): choose a file in a folder you may write to, on a disk with room"
+        f"cannot write {path} ({error.strerror or error}): choose a file in a folder you may write to, on a disk with room"
     )

@@ -110,15 +110,15 @@ def hub_source(name: str, *, split: str, subset: str | None) -> Source:
     try:
         from datasets import load_dataset
         from datasets.exceptions import DatasetsError
-    except ImportError as fault:
-        raise DatasetError("reading from the hub needs the package datasets: pip install goalkit[data]") from fault
+    except ImportError as error:
+        raise DatasetError("reading from the hub needs the package datasets: pip install goalkit[data]") from error
     try:
         loaded = load_dataset(name, subset, split=split)
-    except (DatasetsError, OSError, ValueError, LookupError) as fault:
-        reason = str(fault.__cause__ or fault).partition("\n")[0]
+    except (DatasetsError, OSError, ValueError, LookupError) as error:
+        reason = str(error.__cause__ or error).partition("\n")[0]
         raise DatasetError(
             f"{name} cannot be loaded ({reason}): check its name, subset, split ({split!r}) and the connection"
-        ) from fault
+        ) from error
     return Source(f"{name} ({split})", "row", partial(_arrow_rows, loaded))
 
 
@@ -133,10 +133,10 @@ def _parquet_rows(path: Path, names: Sequence[str], whole: bool) -> Iterator[Row
                 columns, places = [columns[place] for place in places], list(range(len(places)))
             batches = file.iter_batches(BATCH, columns=columns)
             yield from _rows(([batch[name].to_pylist() for name in columns] for batch in batches), columns, places)
-    except FileNotFoundError as fault:
-        raise DatasetError(f"{path} cannot be read (no such file): check the path") from fault
-    except (pa.ArrowException, OSError, ValueError) as fault:
-        raise DatasetError(f"{path} is not a Parquet file that can be read ({reason_of(fault)}): make it again") from fault
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} cannot be read (no such file): check the path") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DatasetError(f"{path} is not a Parquet file that can be read ({reason_of(error)}): make it again") from error
 
 
 def _frame_rows(frame: Any, names: Sequence[str], rejects: Rejects) -> Iterator[Row]:

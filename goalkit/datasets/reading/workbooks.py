@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from goalkit.datasets.reading.columns import Row, find_columns, listed
-from goalkit.datasets.reading.headers import LOOKED_AT, find_header, tell_skipped
+from goalkit.datasets.reading.headers import HEADER_LIMIT, find_header, warn_skipped
 from goalkit.errors import DatasetError, reason_of
 
 BATCH = 1_000
@@ -35,14 +35,14 @@ def workbook_rows(path: Path, sheet: str | None, names: Sequence[str]) -> Iterat
         others = [title for title in titles if title != chosen.title]
         source = f"sheet {chosen.title} of {path}" + (f" (others: {listed(others)})" if others else "")
         records = _records(chosen)
-        start = list(islice(records, LOOKED_AT))
+        start = list(islice(records, HEADER_LIMIT))
         header = find_header(
             ((number, ["" if cell is None else str(cell) for cell in cells]) for number, cells in start), names
         )
         if header is None:
             raise DatasetError(f"{source} is empty: give a sheet with a header row and the columns {', '.join(names)}")
         places = find_columns(source, header.columns, names)
-        tell_skipped(source, "row", header)
+        warn_skipped(source, "row", header)
         width = len(header.columns)
         for number, cells in chain(start, records):
             if number > header.place:
@@ -55,8 +55,8 @@ def _opened(path: Path) -> Iterator[Any]:
     """The workbook, as openpyxl reads it. What fails while it is read is told as a damaged file."""
     try:
         import openpyxl
-    except ImportError as fault:
-        raise DatasetError(f"reading {path} takes openpyxl, which is not installed: pip install goalkit[xlsx]") from fault
+    except ImportError as error:
+        raise DatasetError(f"reading {path} takes openpyxl, which is not installed: pip install goalkit[xlsx]") from error
     try:
         with path.open("rb") as file:
             with _quiet():
@@ -64,12 +64,12 @@ def _opened(path: Path) -> Iterator[Any]:
             yield workbook
     except DatasetError:
         raise
-    except OSError as fault:
-        raise DatasetError(f"{path} cannot be read ({fault.strerror or fault}): check the path") from fault
-    except Exception as fault:  # openpyxl has no error for damaged files: those of zip, XML and its own code come through
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror or error}): check the path") from error
+    except Exception as error:  # openpyxl has no error for damaged files: those of zip, XML and its own code come through
         raise DatasetError(
-            f"{path} is not an Excel workbook that can be read ({reason_of(fault)}): save it again as .xlsx, without a password"
-        ) from fault
+            f"{path} is not an Excel workbook that can be read ({reason_of(error)}): save it again as .xlsx, without a password"
+        ) from error
 
 
 def _records(sheet: Any) -> Iterator[tuple[int, list[object]]]:
