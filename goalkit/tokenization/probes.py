@@ -49,7 +49,7 @@ EDGE_CASES = (
     "สวัสดี नमस्ते",
     "e\u0301 与 é",
 )
-"""Texts that tokenizers often treat differently: white space, control characters, full width, accents, emoji, rare characters."""
+"""Texts that tokenizers often disagree on: white space, control characters, full width, accents, emoji, rare characters."""
 
 LONGEST_WORD = 10_000
 """Limits above this are not probed: no longer word is generated."""

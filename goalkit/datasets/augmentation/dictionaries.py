@@ -1,4 +1,4 @@
-"""Reading dictionaries: files of lines."""
+"""Read the lines of dictionary files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from goalkit.errors import DatasetError
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file that are not empty, with their numbers. Raises DatasetError if it cannot be read."""
+    """Yield the non-empty lines of a UTF-8 file with their numbers. Raises DatasetError if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:

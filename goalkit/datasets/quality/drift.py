@@ -1,4 +1,4 @@
-"""Checks between splits: whether they are alike, and whether anything leaks from one to another."""
+"""Checks of splits: drift between the parts, and leaks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _NAMES = ("label drift", "length drift", "domain drift", "leaks")
 
 
 def split_checks(splits: Splits | None, limits: QualityLimits, *, sample: int, seed: int) -> tuple[Check, ...]:
-    """How much validation and test differ from training, and what leaks between any two of them.
+    """Return checks of the drift from training to validation and test, and of leaks between parts.
 
     Args:
-        splits: the three parts; None gives checks that are not measured.
-        limits: of the checks.
-        sample: the most texts that the classifier of training against test texts learns from.
-        seed: of that sample and of the folds.
+        splits: the three parts; if None, the checks are not measured.
+        limits: the limits of the checks.
+        sample: maximum number of texts for the classifier of training against test texts.
+        seed: seed of the sample and of the folds.
     """
     bounds = (limits.label_drift, limits.length_drift, limits.domain_drift)
     if splits is None:
@@ -83,7 +83,7 @@ def _domain_drift(splits: Splits, limits: QualityLimits, sample: int, seed: int)
         return at_most(_NAMES[2], None, limits.domain_drift, "the texts have no characters in common", unit="number")
     probabilities = out_of_fold(features, ids.astype(np.int64), np.arange(len(texts)), seed)
     area = float(roc_auc_score(ids, probabilities[:, 1]))
-    detail = f"is the area under the ROC curve of n-grams that tell {len(texts):,} train and test texts apart; 0.5 is chance"
+    detail = f"is the area under the ROC curve of an n-gram classifier of {len(texts):,} train and test texts; 0.5 is chance"
     return at_most(_NAMES[2], area, limits.domain_drift, detail, unit="number")
 
 
@@ -103,5 +103,5 @@ def _leaks(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
         for (other, side), row in first.items()
         if other == number
     ]
-    detail = "have a near-duplicate, or what they were derived from, in another split"
+    detail = "have a near-duplicate or their parent in another split"
     return at_most(_NAMES[3], len(leaking), limits.leaks, detail, unit="count", examples=examples)

@@ -1,4 +1,4 @@
-"""`quality_report`: every check, in the order it is read."""
+"""`quality_report`: run every check."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from goalkit.errors import ConfigurationError, DatasetError
 from goalkit.tokenization import WordPieceTokenizer
 
 SAMPLE = 20_000
-"""The most rows that a model learns from; of more, as many are drawn at random."""
+"""Maximum number of rows that a model learns from. If there are more, a random sample of this size is used."""
 
 _LIBRARIES = ("goalkit", "cleanlab", "ftfy", "scikit-learn")
 
@@ -43,21 +43,21 @@ def quality_report(
     remarks: Sequence[str] = (),
     seed: int = 0,
 ) -> QualityReport:
-    """Measure labelled texts, and hold what was measured to limits. Give the rows as they came: cleaning hides faults.
+    """Measure the quality of labelled texts and compare it with limits. Pass uncleaned rows, as cleaning hides errors.
 
     Args:
         dataset: the N rows.
-        splits: their three parts, to compare them and to look for leaks.
-        vocabulary_of: a backbone by name, or a tokenizer, whose vocabulary the texts are held to.
-        relabelled: the same texts, or some, with the labels that somebody else gave them.
-        limits: what to reach; `QualityLimits()` if not given.
-        remarks: sentences for the reader that no measurement can tell, such as who made the second labelling.
-        seed: of the folds, and of the sample of 20,000 rows that models learn from if there are more.
+        splits: their three parts, to check for drift and leaks.
+        vocabulary_of: name of a backbone, or a tokenizer, against whose vocabulary to check the texts.
+        relabelled: all or some of the texts with independent labels.
+        limits: the limits; defaults to `QualityLimits()`.
+        remarks: sentences to include in the report, such as who made the second labelling.
+        seed: seed of the folds, and of the sample of at most 20,000 rows that models learn from.
 
     Raises:
-        DatasetError: no text has a visible character, or the second labelling is of other texts.
-        ConfigurationError: a library that this takes is not installed.
-        BackboneError: there is no such backbone.
+        DatasetError: no text has a visible character, or the second labelling has no text or no task in common.
+        ConfigurationError: a required library is not installed.
+        BackboneError: the backbone does not exist.
     """
     limits = limits or QualityLimits()
     made_with = _versions()
@@ -139,5 +139,5 @@ def _versions() -> dict[str, str]:
         return {library: version(library) for library in _LIBRARIES}
     except PackageNotFoundError as missing:
         raise ConfigurationError(
-            f"a quality report takes {missing.name}, which is not installed: install goalkit[data]"
+            f"a quality report needs {missing.name}, which is not installed: install goalkit[data]"
         ) from None

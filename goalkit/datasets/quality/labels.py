@@ -1,4 +1,4 @@
-"""Checks of the labels: how even they are, and how far two labellings of the same texts agree."""
+"""Checks of labels: spelling, balance, and agreement with a second labelling."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DISAGREEMENTS = 20
 
 
 def spelling_checks(dataset: Dataset, limits: QualityLimits) -> tuple[Check, ...]:
-    """How many labels of each task differ from another only by case, width or spaces."""
+    """Check each task for labels that differ only by case, width or spaces."""
     checks = []
     for name, counts in dataset.label_counts().items():
         groups = alike_labels(counts)
@@ -30,7 +30,7 @@ def spelling_checks(dataset: Dataset, limits: QualityLimits) -> tuple[Check, ...
 
 
 def balance_checks(dataset: Dataset, combinations: Iterable[Combination], limits: QualityLimits) -> tuple[Check, ...]:
-    """How even the labels of each task are, and the combinations of labels if there are several tasks."""
+    """Check the balance of the labels of each task and, for several tasks, of the combinations of labels."""
     checks: list[Check] = []
     for name, counts in dataset.label_counts().items():
         checks += _balance(name, list(counts.items()), limits.label_balance, limits.label_ratio)
@@ -41,7 +41,7 @@ def balance_checks(dataset: Dataset, combinations: Iterable[Combination], limits
 
 
 def combinations_of(dataset: Dataset) -> tuple[Combination, ...]:
-    """Every possible combination of the tasks' labels with its rows, none included, in the order of the labels."""
+    """Return every possible combination of labels, in label order, with its number of rows, which may be 0."""
     counts = Counter(zip(*dataset.labels.values(), strict=True))
     return tuple(Combination(labels, counts[labels]) for labels in itertools.product(*(task.labels for task in dataset.tasks)))
 
@@ -58,7 +58,7 @@ def _balance(name: str, counts: list[tuple[str, int]], least: float, most: float
             f"balance of {name}",
             fewest / even,
             least,
-            f"of an even share, {even:,.0f} rows, is what {rarest} has",
+            f"of an even share ({even:,.0f} rows) for {rarest}",
             unit="share",
             examples=examples,
         ),
@@ -67,7 +67,7 @@ def _balance(name: str, counts: list[tuple[str, int]], least: float, most: float
 
 
 def agreement_checks(dataset: Dataset, relabelled: Dataset | None, limits: QualityLimits) -> tuple[Check, ...]:
-    """Cohen's kappa a task (Cohen, 1960) between the labels of the data and a second labelling, matched by text.
+    """Compute Cohen's kappa per task (Cohen, 1960) between the labels and a second labelling, matched by text.
 
     Raises:
         DatasetError: the second labelling has no text or no task in common with the data.
@@ -100,6 +100,6 @@ def agreement_checks(dataset: Dataset, relabelled: Dataset | None, limits: Quali
         if len({label for _, *labels in pairs for label in labels}) > 1:
             kappa = float(cohen_kappa_score([one for _, one, _ in pairs], [other for _, _, other in pairs]))
         else:
-            detail = "all labels are the same one, for which kappa is not defined"
+            detail = "all labels are equal, so kappa is not defined"
         checks.append(at_least(f"agreement on {name}", kappa, limits.agreement, detail, examples=examples))
     return tuple(checks)
