@@ -1,4 +1,4 @@
-"""Configuration as data: frozen attrs classes to and from JSON, with errors that say which keys exist."""
+"""Convert frozen attrs classes to and from JSON. Errors list the valid keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T", bound=attrs.AttrsInstance)
 
 
 def one_of(*allowed: str) -> Callable[[object, attrs.Attribute[str], str], None]:
-    """An attrs validator that admits these words."""
+    """Return an attrs validator that accepts only the strings `allowed`."""
 
     def check(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
         if value not in allowed:
@@ -33,7 +33,7 @@ def one_of(*allowed: str) -> Callable[[object, attrs.Attribute[str], str], None]
 def between(
     low: float, high: float = math.inf, *, above: bool = False, whole: bool = False
 ) -> Callable[[object, attrs.Attribute[Any], Any], None]:
-    """An attrs validator that admits numbers from `low` to `high`, not `low` itself if `above`, only integers if `whole`."""
+    """Return an attrs validator for numbers from `low` to `high`: exclusive of `low` if `above`, integers only if `whole`."""
 
     def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
@@ -77,7 +77,7 @@ def tagged(base: type[Any], *, key: str, find: Callable[[str], type[Any]], omit_
 
 
 def to_dict(configuration: attrs.AttrsInstance) -> dict[str, Any]:
-    """A configuration as plain dictionaries, lists, strings and numbers, ready for JSON."""
+    """Return a configuration as JSON-ready dictionaries, lists, strings and numbers."""
     result: dict[str, Any] = _converter().unstructure(configuration)
     return result
 
@@ -87,21 +87,21 @@ def from_dict(cls: type[T], data: Mapping[str, Any], *, source: str, error: type
 
     Args:
         cls: the attrs class to build.
-        data: what `to_dict` gave, perhaps edited by hand.
-        source: what to call the data in an error, usually a file name.
-        error: what to raise.
+        data: the output of `to_dict`, possibly edited by hand.
+        source: name of the data in error messages, usually a file name.
+        error: the type of error to raise.
 
     Raises:
-        GoalkitError: of the type `error`, for an unknown key (the valid ones are listed), a missing one, or a wrong value.
+        GoalkitError: of type `error`, for an unknown key (the message lists the valid ones), a missing key or a wrong value.
     """
     try:
         return _converter().structure(data, cls)
-    except BaseValidationError as fault:
-        raise error(f"{source}: {_explain(fault, cls)}") from fault
+    except BaseValidationError as invalid:
+        raise error(f"{source}: {_explain(invalid, cls)}") from invalid
 
 
-def _explain(fault: BaseValidationError, cls: type[Any]) -> str:
-    for inner in fault.exceptions:
+def _explain(invalid: BaseValidationError, cls: type[Any]) -> str:
+    for inner in invalid.exceptions:
         if isinstance(inner, ForbiddenExtraKeysError):
             valid = ", ".join(field.name for field in attrs.fields(inner.cl))
             return f"unknown key {', '.join(sorted(inner.extra_fields))} in {inner.cl.__name__}; valid keys are {valid}"
@@ -109,25 +109,25 @@ def _explain(fault: BaseValidationError, cls: type[Any]) -> str:
             return _explain(inner, cls)
         if isinstance(inner, GoalkitError):
             return str(inner)
-    details = "; ".join(transform_error(fault)).replace("$", cls.__name__)
-    return f"{details}; correct the value or make the file again"
+    details = "; ".join(transform_error(invalid)).replace("$", cls.__name__)
+    return f"{details}; correct the value or create the file again"
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write `data` as UTF-8 JSON that is the same, byte for byte, for the same data."""
+    """Write `data` as UTF-8 JSON. Equal data give identical bytes."""
     path.write_bytes(json_bytes(data))
 
 
 def json_bytes(data: Any) -> bytes:
-    """`data` as indented UTF-8 JSON with keys in their given order and a final newline."""
+    """Return `data` as indented UTF-8 JSON, with keys in the given order and a final newline."""
     return (json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path, *, error: type[GoalkitError]) -> Any:
-    """Read a JSON file, raising `error` with the place of the fault when it is missing or broken."""
+    """Read a JSON file. Raises `error` if it is missing or not valid JSON."""
     try:
         return json.loads(path.read_bytes())
-    except OSError as fault:
-        raise error(f"{path} cannot be read ({fault.strerror}): check the path") from fault
-    except ValueError as fault:
-        raise error(f"{path} is not valid JSON ({fault}): restore the file or make it again") from fault
+    except OSError as unreadable:
+        raise error(f"{path} cannot be read ({unreadable.strerror}): check the path") from unreadable
+    except ValueError as invalid:
+        raise error(f"{path} is not valid JSON ({invalid}): restore the file or create it again") from invalid

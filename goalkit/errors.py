@@ -1,10 +1,10 @@
-"""Every error goalkit raises on purpose: what was wrong, with what value, where, and what to do about it."""
+"""The exceptions of goalkit. A message says what is wrong, where, and what to do about it."""
 
 from collections.abc import Sequence
 
 
 class GoalkitError(Exception):
-    """Base of all errors raised by goalkit. The message is one line and ends with a remedy."""
+    """Base class of all errors raised by goalkit. The message is one line and ends with a remedy."""
 
 
 class ConfigurationError(GoalkitError):
@@ -12,11 +12,11 @@ class ConfigurationError(GoalkitError):
 
 
 class DatasetError(GoalkitError):
-    """Texts or labels cannot be used as they are."""
+    """Texts or labels cannot be read or used."""
 
 
 class MissingColumnError(DatasetError):
-    """A table lacks columns that were asked for: those that `columns` names."""
+    """A table lacks requested columns; `columns` has their names."""
 
     def __init__(self, message: str, columns: Sequence[str]) -> None:
         super().__init__(message)
@@ -28,15 +28,15 @@ class BackboneError(GoalkitError):
 
 
 class ModelError(GoalkitError):
-    """A saved model is missing, damaged, or made by something else."""
+    """A saved model is missing, damaged or unsupported."""
 
 
 class TrainingError(GoalkitError):
-    """Training cannot start or go on."""
+    """Training cannot start or continue."""
 
 
 class DivergedError(TrainingError):
-    """A training's loss or validation is no number any more."""
+    """The loss or a validation score is not a number (NaN) or infinite."""
 
 
 class ExportError(GoalkitError):
@@ -48,11 +48,11 @@ class RuntimeModelError(GoalkitError):
 
 
 class UnsupportedOperationError(RuntimeModelError):
-    """A saved Core ML file holds an operation that the runtime does not know."""
+    """A saved Core ML file contains an operation that the runtime does not support."""
 
 
 class UpdatableModelError(GoalkitError):
-    """A model breaks a rule that Core ML has for models that are updated on the device."""
+    """A model breaks a Core ML rule for models that are updated on the device."""
 
 
 class BundleError(GoalkitError):
@@ -60,13 +60,13 @@ class BundleError(GoalkitError):
 
 
 class VerificationError(GoalkitError):
-    """A saved model does not do what the model it came from does."""
+    """A saved model does not reproduce the model that it was exported from."""
 
 
 class StorageError(GoalkitError):
-    """A folder or file cannot be written. Whatever stood there before still stands."""
+    """A folder or file cannot be written. Its previous content is unchanged."""
 
 
 def reason_of(error: BaseException) -> str:
-    """What a library's error says, in one line of at most 300 characters; its type, if it says nothing."""
+    """Return the message of an exception as one line of at most 300 characters, or its type if it has none."""
     return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Outputs: what the numbers of a head mean, and what becomes of its logits."""
+"""Outputs: the labels and problem type of a head, and the activation of its logits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from goalkit.tasks import check_distinct
 SINGLE_LABEL = "single_label_classification"
 MULTI_LABEL = "multi_label_classification"
 REGRESSION = "regression"
-"""The problem types, by the names that transformers gives them."""
+"""The problem types, named as in transformers."""
 
 
 def _check_labels(output: Output, attribute: attrs.Attribute[tuple[str, ...]], labels: tuple[str, ...]) -> None:
@@ -24,13 +24,13 @@ def _check_labels(output: Output, attribute: attrs.Attribute[tuple[str, ...]], l
 
 @attrs.frozen
 class Output:
-    """What one head of a classifier says.
+    """The output of one head of a classifier.
 
     Args:
-        name: of the head, such as a task's.
-        labels: what its numbers stand for, in their order.
-        problem_type: "single_label_classification", whose probabilities sum to 1; "multi_label_classification", where each
-            label has a probability of its own; or "regression", whose numbers are values.
+        name: name of the head, usually that of its task.
+        labels: the names of its values, in order.
+        problem_type: "single_label_classification", probabilities that sum to 1; "multi_label_classification", an independent
+            probability per label; or "regression", plain values.
     """
 
     name: str
@@ -39,11 +39,11 @@ class Output:
 
     @classmethod
     def of_transformers(cls, config: Any) -> Output:
-        """What a sequence classifier of transformers says, as its configuration tells; unset, one number means regression.
+        """Read the output of a transformers sequence classifier from its configuration. By default one value means regression.
 
         Raises:
             ModelError: its labels are not numbered from 0.
-            ConfigurationError: two labels have one name, or the problem type is unknown.
+            ConfigurationError: two labels have the same name, or the problem type is unknown.
         """
         if sorted(config.id2label) != list(range(config.num_labels)):
             raise ModelError(
@@ -56,12 +56,12 @@ class Output:
 
     @property
     def feature(self) -> str:
-        """What the exported output is called: `<name>_probabilities`, or `<name>_values` of a regression."""
+        """Name of the exported output: `<name>_probabilities`, or `<name>_values` for a regression."""
         return f"{self.name}_values" if self.problem_type == REGRESSION else f"{self.name}_probabilities"
 
     @property
     def description(self) -> str:
-        """One line about the exported output, for Xcode."""
+        """One-line description of the exported output, shown in Xcode."""
         what = {
             SINGLE_LABEL: "Probabilities, which sum to 1, of ",
             MULTI_LABEL: "Independent probabilities, each from 0 to 1, of ",
@@ -70,7 +70,7 @@ class Output:
         return what[self.problem_type] + " ".join(self.labels)
 
     def activate(self, logits: Tensor) -> Tensor:
-        """Logits, float [..., labels], to what is reported: by softmax, by sigmoid, or as they are."""
+        """Apply softmax, sigmoid or nothing, depending on the problem type, to logits: float [..., labels]."""
         if self.problem_type == REGRESSION:
             return logits
         return torch.sigmoid(logits) if self.problem_type == MULTI_LABEL else torch.softmax(logits, -1)

@@ -1,10 +1,10 @@
-"""Which number format a device is fast in."""
+"""Choose the floating-point format for training."""
 
 import torch
 
 
 def best_precision(device: torch.device | str = "cpu") -> torch.dtype:
-    """bfloat16 where the device multiplies it natively (AVX512-BF16, AMX, CUDA from Ampere on), else float32."""
+    """Return bfloat16 if the device multiplies it natively (AVX512-BF16, AMX, CUDA since Ampere), otherwise float32."""
     if torch.device(device).type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:

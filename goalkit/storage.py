@@ -1,4 +1,4 @@
-"""Folders and files on disk: written whole or not at all, and known by their digests."""
+"""Write folders and files atomically, and compute their digests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from goalkit.errors import StorageError
 
 @attrs.frozen
 class Kind:
-    """What makes a folder one of ours: a JSON file with a certain key in it."""
+    """A kind of folder that goalkit writes, recognised by a key in one of its JSON files."""
 
     name: str
     file: str
@@ -40,14 +40,14 @@ PACKAGE = Kind("Core ML package", "Manifest.json", "fileFormatVersion")
 
 @contextmanager
 def replacing_folder(path: Path, kind: Kind) -> Iterator[Path]:
-    """Write a folder so that a crash leaves the old one or the new one, never a mixture.
+    """Replace a folder atomically: after a crash either the old or the new one is complete.
 
-    Yields a temporary folder beside `path`; when the block ends well the folder is flushed to disk and takes the place
-    of `path`. The old folder waits as `.<name>.previous` for the instant between two renames, where readers find it
-    (`readable_folder`) should the process die just then. Only an empty folder or one of the same kind is replaced.
+    Yields a temporary folder next to `path`. If the block succeeds, the folder is flushed to disk and renamed to `path`.
+    Between two renames the old folder is called `.<name>.previous`; if the process dies at that point, `readable_folder`
+    finds it. Only an empty folder or one of the same kind is replaced.
 
     Raises:
-        StorageError: the folder cannot be written (permissions, a full disk), or something else stands in its place.
+        StorageError: the folder cannot be written (permissions, full disk), or `path` holds something else.
     """
     path = path.resolve()
     temporary = _prepare(path, kind)
@@ -60,8 +60,8 @@ def replacing_folder(path: Path, kind: Kind) -> Iterator[Path]:
             path.rename(previous)
         temporary.rename(path)
         shutil.rmtree(previous, ignore_errors=True)
-    except OSError as fault:
-        raise _storage_error(path, fault) from fault
+    except OSError as error:
+        raise _storage_error(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _recover(path)
@@ -69,13 +69,13 @@ def replacing_folder(path: Path, kind: Kind) -> Iterator[Path]:
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[TextIO]:
-    """Write a text file so that a crash leaves the old one or the new one, never a mixture.
+    """Replace a text file atomically: after a crash either the old or the new one is complete.
 
-    Yields a handle for UTF-8, with line ends as they are given; when the block ends well the file takes the place of `path`.
-    A device or a pipe, which keeps nothing, is written to as it is.
+    Yields a UTF-8 handle that does not translate line ends. If the block succeeds, the file replaces `path`. Devices and
+    pipes are written to directly.
 
     Raises:
-        StorageError: the file cannot be written (permissions, a full disk), or a folder stands in its place.
+        StorageError: the file cannot be written (permissions, full disk), or `path` is a folder.
     """
     temporary = None
     try:
@@ -95,32 +95,32 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
             os.fsync(number)
         temporary.chmod(0o644)
         temporary.replace(path)
-    except OSError as fault:
-        raise _storage_error(path, fault) from fault
+    except OSError as error:
+        raise _storage_error(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
 
 
 def check_replaceable(path: Path, kind: Kind) -> None:
-    """Find out early whether `replacing_folder` can write `path`. Raises StorageError if not."""
+    """Check in advance that `replacing_folder` can write `path`. Raises StorageError if not."""
     shutil.rmtree(_prepare(path.resolve(), kind))
 
 
 def readable_folder(path: Path) -> Path:
-    """`path`, or the folder that an interrupted `replacing_folder` left aside in its stead."""
+    """Return `path`, or the previous folder if `replacing_folder` was interrupted between its renames."""
     aside = _previous(path.resolve())
     return aside if aside.is_dir() and not path.exists() else path
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file so that a crash leaves the old one or the new one. Raises StorageError if it cannot be written."""
+    """Replace a file atomically. Raises StorageError if it cannot be written."""
     with replacing_file(path) as handle:
         handle.buffer.write(data)
 
 
 def append_lines(path: Path, lines: Iterable[str]) -> None:
-    """Add lines to a UTF-8 file, all of them or none, flushed to disk. Raises StorageError if they cannot be written."""
+    """Append lines to a UTF-8 file, all or none, and flush it to disk. Raises StorageError if that fails."""
     data = "".join(f"{line}\n" for line in lines).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,12 +133,12 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
             except OSError:
                 file.truncate(end)
                 raise
-    except OSError as fault:
-        raise _storage_error(path, fault) from fault
+    except OSError as error:
+        raise _storage_error(path, error) from error
 
 
 def _prepare(path: Path, kind: Kind) -> Path:
-    """Make a temporary folder beside `path`, once it is certain that nothing foreign would be replaced."""
+    """Create a temporary folder next to `path`, after checking that `path` may be replaced."""
     if not path.name:
         raise StorageError(f"{path} cannot be replaced: give a folder with a name")
     try:
@@ -148,15 +148,15 @@ def _prepare(path: Path, kind: Kind) -> Path:
             raise StorageError(f"{path} is a file, not a folder: choose another path or remove it")
         if path.exists() and any(path.iterdir()) and not kind.holds(path):
             raise StorageError(
-                f"{path} holds other things than a {kind.name}: choose another folder, or empty this one yourself"
+                f"{path} contains something other than a {kind.name}: choose another folder, or empty this one yourself"
             )
         return Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as fault:
-        raise _storage_error(path, fault) from fault
+    except OSError as error:
+        raise _storage_error(path, error) from error
 
 
 def _recover(path: Path) -> None:
-    """Bring back the folder that an interrupted `replacing_folder` had moved aside, if there is one."""
+    """Restore the previous folder if `replacing_folder` was interrupted between its renames."""
     previous = _previous(path)
     if previous.is_dir():
         if path.exists():
@@ -169,10 +169,10 @@ def _previous(path: Path) -> Path:
     return path.with_name(f".{path.name}.previous")
 
 
-def _storage_error(path: Path, fault: OSError) -> StorageError:
+def _storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(
-        f"cannot write {path} ({fault.strerror or fault}): choose a folder you may write to, on a disk with room; "
-        "what stood there before is unchanged"
+        f"cannot write {path} ({error.strerror or error}): choose a writable folder on a disk with free space; "
+        "the previous content is unchanged"
     )
 
 
@@ -184,22 +184,22 @@ def _flush(folder: Path) -> None:
 
 
 def files_in(folder: Path) -> list[str]:
-    """Relative names, with `/`, of all files below `folder`, sorted."""
+    """Return the sorted relative names, with `/`, of all files below `folder`."""
     return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def combined_digest(digests: dict[str, str]) -> str:
-    """One SHA-256 over named digests: of the lines `<digest>  <name>`, sorted by name, as `sha256sum` prints them."""
+    """Return one SHA-256 for named digests: that of the lines `<digest>  <name>` of `sha256sum`, sorted by name."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def folder_digest(folder: Path) -> str:
-    """One SHA-256 for a folder: over the names and contents of all its files."""
+    """Return one SHA-256 over the names and contents of all files in a folder."""
     return combined_digest({name: file_digest(folder / name) for name in files_in(folder)})

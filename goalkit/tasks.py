@@ -1,4 +1,4 @@
-"""Tasks: what is predicted about a text."""
+"""Tasks: what a model predicts about a text."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import attrs
 from goalkit.errors import ConfigurationError
 
 TASK_NAME = re.compile(r"[a-z][a-z0-9_]*")
-"""What a task may be called: it names features of Core ML."""
+"""Valid task names. They become names of Core ML features."""
 
 
 def _check_name(task: Task, attribute: attrs.Attribute[str], name: str) -> None:
     if not TASK_NAME.fullmatch(name):
         raise ConfigurationError(
-            f"task name {name!r} cannot name a Core ML feature: use small letters, digits and _, starting with a letter"
+            f"task name {name!r} cannot name a Core ML feature: use lower-case letters, digits and _, starting with a letter"
         )
 
 
 def check_distinct(owner: str, labels: Sequence[str]) -> None:
-    """Raise ConfigurationError unless each label of `owner` is a name of its own."""
+    """Raise ConfigurationError if a label of `owner` is empty or repeated."""
     if len(set(labels)) != len(labels) or not all(label.strip() for label in labels):
         raise ConfigurationError(f"{owner} has empty or repeated labels: {list(labels)}; give each label once")
 
@@ -51,13 +51,13 @@ class Task:
     labels: tuple[str, ...] = attrs.field(converter=_as_tuple, validator=_check_labels)
 
     def label_ids(self, labels: Sequence[str]) -> list[int]:
-        """Positions of N labels among the outputs. Raises ConfigurationError for a label that the task does not have."""
+        """Return the output positions of N labels. Raises ConfigurationError for a label that the task does not have."""
         positions = {label: position for position, label in enumerate(self.labels)}
         for row, label in enumerate(labels, 1):
             if label not in positions:
                 raise ConfigurationError(
                     f"task {self.name!r} has no label {label!r}; its labels are {', '.join(self.labels)}: correct row {row}, "
-                    "or take a model that knows it"
+                    "or use a model that has this label"
                 )
         return [positions[label] for label in labels]
 
@@ -67,11 +67,11 @@ GOAL_TASKS: tuple[Task, ...] = (
     Task("difficulty", ("简单", "中等", "困难")),
     Task("completion", ("未开始", "进行中", "已完成")),
 )
-"""What goalkit predicts about a goal; docs/annotation-guide.md defines each label."""
+"""The tasks of the shipped goals. docs/annotation-guide.md defines each label."""
 
 
 def task_named(tasks: Sequence[Task], name: str) -> Task:
-    """The task called `name`. Raises ConfigurationError that lists the tasks there are."""
+    """Return the task called `name`. Raises ConfigurationError, which lists the tasks, if there is none."""
     for task in tasks:
         if task.name == name:
             return task

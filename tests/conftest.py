@@ -55,7 +55,7 @@ def splits() -> Splits:
 
 @pytest.fixture(scope="session")
 def run(splits: Splits) -> TrainingRun:
-    """A small model that has really learnt something."""
+    """A small model that has really learned something."""
     model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, encoder=SMALL_ENCODER)
     trainer = Trainer(epochs=6, learning_rate=3e-3, batch_size=32, precision="float32")
     return trainer.fit(model, splits, progress=False)

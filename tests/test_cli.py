@@ -62,7 +62,7 @@ def test_an_output_that_cannot_be_is_told_before_training(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     page = call("train", "--output", tmp_path)
     assert isinstance(page.exception, StorageError)
-    assert "holds other things than a model" in str(page.exception)
+    assert "contains something other than a model" in str(page.exception)
     assert "training" not in page.output
     assert (tmp_path / "notes.txt").exists()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from goalkit import Dataset, Task
 from goalkit.datasets.reading.delimited import DELIMITERS, MOST_LINES
-from goalkit.datasets.reading.headers import LOOKED_AT
+from goalkit.datasets.reading.headers import HEADER_LIMIT
 from goalkit.errors import DatasetError
 
 KIND = Task("kind", ("健康", "学习"))
@@ -112,9 +112,9 @@ def test_a_delimiter_of_another_kind_has_to_be_declared(tmp_path):
 def test_a_header_too_far_down_is_not_found(tmp_path):
     path = tmp_path / "goals.csv"
     table = delimited([("id", "text", "kind"), *ROWS], ",")
-    path.write_text("x\n" * (LOOKED_AT - 1) + table, encoding="utf-8")
+    path.write_text("x\n" * (HEADER_LIMIT - 1) + table, encoding="utf-8")
     assert len(Dataset.read(path, labels=[KIND])) == 2
-    path.write_text("x\n" * LOOKED_AT + table, encoding="utf-8")
+    path.write_text("x\n" * HEADER_LIMIT + table, encoding="utf-8")
     with pytest.raises(DatasetError, match="has no column text, kind"):
         Dataset.read(path, labels=[KIND])
 

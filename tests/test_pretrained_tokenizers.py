@@ -285,7 +285,7 @@ class Jieba:
 @pytest.mark.parametrize(
     ("name", "part", "told"),
     [
-        ("pre_tokenizer", pre_tokenizers.PreTokenizer.custom(Jieba()), "which splits texts by code of its own"),
+        ("pre_tokenizer", pre_tokenizers.PreTokenizer.custom(Jieba()), "which splits texts with custom code"),
         ("pre_tokenizer", pre_tokenizers.Whitespace(), "whose pre_tokenizer is Whitespace, not BertPreTokenizer"),
         ("normalizer", None, "whose normalizer is None, not BertNormalizer"),
         ("normalizer", normalizers.NFKC(), "whose normalizer is NFKC, not BertNormalizer"),
@@ -311,26 +311,26 @@ def test_other_frames_are_refused(single):
     tokenizer = build()
     special = [(name, tokenizer.convert_tokens_to_ids(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(single=single, special_tokens=special)
-    with pytest.raises(ModelError, match="here has a tokenizer that does not frame texts as"):
+    with pytest.raises(ModelError, match="here has a tokenizer that does not encode texts as"):
         wordpiece_from_transformers(tokenizer, "here")
 
 
 def test_what_tokenizer_json_does_not_say_is_found_out():
     tokenizer = build()
     tokenizer.truncation_side = "left"
-    with pytest.raises(ModelError, match=r"makes \[.*\] of '.*', not \[.*\]: goalkit supports"):
+    with pytest.raises(ModelError, match=r"encodes '.*' as \[.*\], not \[.*\]: goalkit supports"):
         wordpiece_from_transformers(tokenizer, "here")
     tokenizer = build(added=[AddedToken("[UNK]", special=True)])
     tokenizer.split_special_tokens = True
-    with pytest.raises(ModelError, match=r"of '\[UNK\] \[CLS\] \[SEP\] \[PAD\] \[MASK\]', not"):
+    with pytest.raises(ModelError, match=r"encodes '\[UNK\] \[CLS\] \[SEP\] \[PAD\] \[MASK\]' as"):
         wordpiece_from_transformers(tokenizer, "here")
 
 
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"tokenizer_class": "BertJapaneseTokenizer"}, "has a BertJapaneseTokenizer, which splits texts by code of its own"),
-        ({"tokenizer_class": "BertTokenizerLegacy"}, "has a BertTokenizerLegacy, which splits texts by code of its own"),
+        ({"tokenizer_class": "BertJapaneseTokenizer"}, "has a BertJapaneseTokenizer, which splits texts with custom code"),
+        ({"tokenizer_class": "BertTokenizerLegacy"}, "has a BertTokenizerLegacy, which splits texts with custom code"),
         (
             {"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab"},
             r"the tokenizer of .* cannot be loaded \(.*\): goalkit supports BERT's WordPiece tokenizers only",
@@ -347,9 +347,9 @@ def test_tokenizers_in_python_are_refused_by_name(checkpoint, settings, told):
 
 
 def test_incomplete_tokenizers_are_told(checkpoint):
-    with pytest.raises(ModelError, match="here has a tokenizer without padding: name its pad_token"):
+    with pytest.raises(ModelError, match="here has a tokenizer without padding: set its pad_token"):
         wordpiece_from_transformers(PreTrainedTokenizerFast(tokenizer_object=build().backend_tokenizer), "here")
-    with pytest.raises(ModelError, match="has a tokenizer of special tokens alone: restore its vocab.txt"):
+    with pytest.raises(ModelError, match="has a tokenizer with special tokens only: restore its vocab.txt"):
         folder = checkpoint()
         (folder / "vocab.txt").unlink()
         GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)

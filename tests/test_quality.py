@@ -119,7 +119,7 @@ def test_a_label_and_a_combination_without_rows_fail():
     texts = Dataset.goals().texts[:40]
     absent = quality_report(labelled(texts, ["a", "b"] * 20, Task("kind", ("a", "b", "c"))))
     assert {check.name for check in absent.failed} == {"balance of kind"}
-    assert check_of(absent, "ratio of kind").told == "c has no rows at all"
+    assert check_of(absent, "ratio of kind").detail == "c has no rows at all"
     tied = Dataset.from_columns(texts, {"one": ["a", "b"] * 20, "two": ["c", "d"] * 20})
     assert failed(tied) == {"balance of combinations"}
 
@@ -164,7 +164,7 @@ def test_labels_that_mean_nothing_are_not_learnt(base):
 @pytest.mark.parametrize(
     "texts", [[chr(0x4E00 + row) for row in range(200)], ["跑步", "读书", "睡觉"]], ids=["nothing alike", "few"]
 )
-def test_what_cannot_be_learnt_from_is_not_measured(texts):
+def test_what_cannot_be_learned_from_is_not_measured(texts):
     report = quality_report(labelled(texts, [CATEGORY.labels[row % 2] for row in range(len(texts))]))
     assert check_of(report, "baseline accuracy on category").state == "not measured"
 
@@ -226,7 +226,7 @@ def test_agreement_is_cohens_kappa():
     assert {check.name for check in report.failed} == {"agreement on kind"}
     (check,) = report.failed
     assert check.value == pytest.approx(0.4)
-    assert check.told == "Cohen's kappa; 15 of 50 texts are labelled differently"
+    assert check.detail == "Cohen's kappa; 15 of 50 texts are labelled differently"
     assert [example.row for example in check.examples] == list(range(21, 36))
     assert check.examples[0].note == "a here, b in the second labelling"
     with pytest.raises(DatasetError, match="has 0 texts and the tasks kind in common"):
@@ -332,8 +332,8 @@ def test_many_rows_are_sampled_and_the_report_says_so(base, monkeypatch):
     monkeypatch.setattr("goalkit.datasets.quality.inspection.SAMPLE", 300)
     report = quality_report(labelled(*base))
     assert report.rows == len(base[0])
-    assert report.learnt_from == 300
-    assert report.remarks == (f"Models learnt from 300 of the {len(base[0])} rows, drawn at random with seed 0.",)
+    assert report.learned_from == 300
+    assert report.remarks == (f"Models learned from 300 of the {len(base[0])} rows, drawn at random with seed 0.",)
 
 
 def test_command_prints_saves_and_exits_with_3(base, tmp_path):
@@ -365,6 +365,6 @@ def test_shipped_goals_keep_every_limit_and_the_docs_are_of_these_goals():
     told = (DOCS / "goal-corpus.md").read_text(encoding="utf-8")
     for section in report.sections:
         for check in section.checks:
-            if section.name not in ("Learnt", "Splits"):  # what a model says may differ a little from machine to machine
+            if section.name not in ("Learned", "Splits"):  # what a model says may differ a little from machine to machine
                 assert measured[check.name]["value"] == check.value_text, stale
             assert f"| {check.name} | {measured[check.name]['value']} | {check.limit_text} | passed |" in told, stale

@@ -185,6 +185,6 @@ def test_a_head_that_cannot_be_written_leaves_the_old_one(exported, lesson, tmp_
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(StorageError, match="No space left on device.*what stood there before is unchanged"):
+    with pytest.raises(StorageError, match="No space left on device.*the previous content is unchanged"):
         rehearsal.save(path)
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("head.mlmodel", b"old")]

@@ -47,7 +47,7 @@ def test_a_failure_leaves_the_old_folder(tmp_path):
 def test_a_full_disk_is_told_and_leaves_the_old_folder(tmp_path):
     write(tmp_path / "out", "old")
     with (
-        pytest.raises(StorageError, match="No space left on device.*what stood there before is unchanged"),
+        pytest.raises(StorageError, match="No space left on device.*the previous content is unchanged"),
         replacing_folder(tmp_path / "out", MODEL),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -67,9 +67,9 @@ def test_after_a_crash_between_the_renames_readers_find_the_old_folder_and_write
 def test_what_goalkit_did_not_make_is_never_replaced(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.txt").write_text("years of work")
-    with pytest.raises(StorageError, match="holds other things than a model: choose another folder"):
+    with pytest.raises(StorageError, match="contains something other than a model: choose another folder"):
         write(tmp_path / "thesis", "new")
-    with pytest.raises(StorageError, match="holds other things than a bundle"):
+    with pytest.raises(StorageError, match="contains something other than a bundle"):
         check_replaceable(tmp_path / "thesis", BUNDLE)
     assert files_in(tmp_path / "thesis") == ["chapter1.txt"]
     with pytest.raises(StorageError, match="give a folder with a name"):
@@ -94,7 +94,7 @@ def test_a_file_in_the_way_is_told(tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(StorageError, match="is a file, not a folder"):
         write(tmp_path / "out", "new")
-    with pytest.raises(StorageError, match="choose a folder you may write to"):
+    with pytest.raises(StorageError, match="choose a writable folder"):
         write(tmp_path / "out" / "below", "new")
     assert (tmp_path / "out").read_text() == "mine"
 
@@ -104,7 +104,7 @@ def test_folder_that_may_not_be_written(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("tempfile.mkdtemp", refuse)
-    with pytest.raises(StorageError, match="Permission denied.*choose a folder you may write to"):
+    with pytest.raises(StorageError, match="Permission denied.*choose a writable folder"):
         write(tmp_path / "out", "new")
 
 
@@ -124,7 +124,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         file.write("half")
         raise RuntimeError("boom")
     with (
-        pytest.raises(StorageError, match="No space left on device.*what stood there before is unchanged"),
+        pytest.raises(StorageError, match="No space left on device.*the previous content is unchanged"),
         replacing_file(path) as file,
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -142,7 +142,7 @@ def test_lines_are_added_whole_or_not_at_all(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 5, hard))
     try:
-        with pytest.raises(StorageError, match="cannot write .*log.jsonl .*what stood there before is unchanged"):
+        with pytest.raises(StorageError, match="cannot write .*log.jsonl .*the previous content is unchanged"):
             append_lines(path, ["three", "four"])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -81,7 +81,7 @@ def test_golden_goals_are_of_every_category_alike():
 def test_damaged_vocabulary_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"lacks \[CLS\], \[SEP\]: use"):
         WordPieceTokenizer(SPECIAL_TOKENS[:2])
-    with pytest.raises(ModelError, match="holds a piece twice"):
+    with pytest.raises(ModelError, match="has repeated pieces"):
         WordPieceTokenizer((*SPECIAL_TOKENS, "的", "的"))
     with pytest.raises(ModelError, match=r"holds '的\\r', which vocab.txt, a piece a line, cannot"):
         WordPieceTokenizer((*SPECIAL_TOKENS, "的\r"))
@@ -95,7 +95,7 @@ def test_damaged_vocabulary_is_refused(tmp_path):
 @pytest.mark.parametrize("added", [(0, "gym"), (6, "gym"), (8, "gym"), (6, "[MASK]"), (5, "gym", 7, "run")])
 def test_added_tokens_out_of_their_places_are_refused(added):
     tokens = tuple(AddedToken(id=number, content=content) for number, content in zip(added[::2], added[1::2], strict=True))
-    with pytest.raises(ModelError, match=r"added token '.*' has the id \d, its place is \d: list added tokens by id"):
+    with pytest.raises(ModelError, match=r"added token '.*' has the id \d, but should have \d: list added tokens by id"):
         WordPieceTokenizer(SPECIAL_TOKENS, TokenizerSettings(added_tokens=tokens))
 
 

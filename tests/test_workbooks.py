@@ -128,7 +128,7 @@ def test_wrong_dimensions_and_parts_that_are_not_read_do_no_harm(book, tmp_path)
 
 def test_more_rows_than_are_held_at_once_keep_their_order(book, monkeypatch):
     monkeypatch.setattr("goalkit.datasets.reading.workbooks.BATCH", 7)
-    monkeypatch.setattr("goalkit.datasets.reading.workbooks.LOOKED_AT", 5)
+    monkeypatch.setattr("goalkit.datasets.reading.workbooks.HEADER_LIMIT", 5)
     rows = [[f"跑步{number}公里", "健康学习"[number % 2 * 2 :][:2]] for number in range(40)]
     assert read(book({"a": [ROWS[0], *rows]})).texts == [text for text, _ in rows]
 

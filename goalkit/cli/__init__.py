@@ -1,4 +1,4 @@
-"""The command line: `goalkit` and its commands. It alone prints; the library logs."""
+"""The command line: `goalkit` and its commands. Only this package prints; the library logs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import click
 from goalkit.errors import GoalkitError
 
 _COMMANDS = {
-    "demo": "Make a verified bundle from the goals that ship with goalkit.",
-    "clean": "Clean labelled texts, and log each change.",
-    "quality": "Inspect labelled texts before anything is trained on them.",
+    "demo": "Build a verified bundle from the shipped goals.",
+    "clean": "Clean labelled texts and log each change.",
+    "quality": "Check labelled texts before training.",
     "train": "Train a model on labelled texts.",
-    "search": "Search for settings to train with.",
-    "evaluate": "Report how good a trained model is.",
-    "profile": "Tell where a model spends its time.",
-    "export": "Compress a trained model and write a Core ML bundle.",
-    "verify": "Execute a bundle's files and hold them to what they came from.",
-    "predict": "Ask a bundle about goals.",
+    "search": "Search for training settings.",
+    "evaluate": "Evaluate a trained model.",
+    "profile": "Measure where a model spends its time.",
+    "export": "Compress a trained model and export a Core ML bundle.",
+    "verify": "Execute a bundle's files and compare them with the original model.",
+    "predict": "Predict labels of goals with a bundle.",
     "backbones": "List the installed backbones.",
-    "doctor": "Tell what this machine has, and what is missing.",
+    "doctor": "Check the installation.",
 }
 
 
 class _Commands(click.Group):
-    """A group that imports a command's module only when it is called, so that `goalkit --help` answers at once."""
+    """A group that imports a command's module only when it is called, so that `goalkit --help` is fast."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -45,18 +45,18 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    epilog="Start with `goalkit demo`. No command writes over what it reads. "
-    "Exit codes: 0 done, 1 something is wrong and told, 2 wrong usage, 3 a gate failed.",
+    epilog="Start with `goalkit demo`. No command overwrites its input. "
+    "Exit codes: 0 success, 1 error, 2 wrong usage, 3 a check failed.",
 )
 @click.version_option(package_name="goalkit")
-@click.option("-v", "--verbose", is_flag=True, help="Also show what the library logs.")
+@click.option("-v", "--verbose", is_flag=True, help="Also show the log messages of the library.")
 def goalkit(verbose: bool) -> None:
     """Turn Chinese daily goals into a small model that runs, and keeps learning, on an iPhone."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
 
 
 def main() -> None:
-    """Entry point. A GoalkitError becomes one line on standard error and exit code 1."""
+    """Entry point. A GoalkitError is printed as one line on standard error; the exit code is 1."""
     try:
         goalkit()
     except GoalkitError as error:

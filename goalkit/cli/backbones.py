@@ -7,7 +7,7 @@ import click
 
 @click.command("backbones")
 def command() -> None:
-    """List the installed backbones, and the plugins that cannot be loaded."""
+    """List the installed backbones and plugins that cannot be loaded."""
     from goalkit.backbones import installed_backbones
     from goalkit.cli.tables import table
     from goalkit.errors import BackboneError
@@ -15,8 +15,8 @@ def command() -> None:
     rows = []
     for name, installed in installed_backbones().items():
         try:
-            said = installed.load().summary
-        except BackboneError as fault:
-            said = f"broken: {fault}"
-        rows.append((name, installed.package, said))
-    table("Backbones", ["name", "package", "what it is"], rows, figures=False)
+            summary = installed.load().summary
+        except BackboneError as error:
+            summary = f"broken: {error}"
+        rows.append((name, installed.package, summary))
+    table("Backbones", ["name", "package", "description"], rows, figures=False)

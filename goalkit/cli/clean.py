@@ -19,10 +19,10 @@ Examples:
   goalkit clean backup.csv --text Title --label "List Name=category" --output goals.csv""",
 )
 @click.argument("data", type=Reads())
-@click.option("--output", type=Writes(), required=True, help="File for what is left, with all columns. Not DATA itself.")
-@click.option("--log", type=Writes(), help="File for each change and each dropped row, as JSON lines.")
-@click.option("--simplify", is_flag=True, help="Make traditional characters simplified.")
-@click.option("--drop-near-duplicates", is_flag=True, help="Keep the first only of texts that differ in little.")
+@click.option("--output", type=Writes(), required=True, help="File for the cleaned rows, with all columns. Not DATA itself.")
+@click.option("--log", type=Writes(), help="File for changes and dropped rows, as JSON lines.")
+@click.option("--simplify", is_flag=True, help="Convert traditional characters to simplified ones.")
+@click.option("--drop-near-duplicates", is_flag=True, help="Keep only the first of similar texts.")
 @column_options
 def command(
     data: Path,
@@ -33,10 +33,10 @@ def command(
     columns: ColumnOptions,
     rejects: Path | None,
 ) -> None:
-    """Clean labelled texts, mask what is personal, and drop what is empty, repeated or contradictory.
+    """Clean labelled texts, mask personal data, and drop empty, repeated or contradictory rows.
 
-    DATA is a CSV, TSV, JSON lines, Parquet or Excel file. The output has all its columns; its suffix says the format: .csv,
-    .tsv, .txt, .jsonl, .ndjson or .parquet. A file of the same suffix keeps its delimiter.
+    DATA is a CSV, TSV, JSON lines, Parquet or Excel file. The output has the same columns. Its suffix selects the
+    format: .csv, .tsv, .txt, .jsonl, .ndjson or .parquet. With the same suffix, the delimiter is kept.
     """
     from goalkit.cli.tables import console, table
     from goalkit.datasets import Cleaner, clean_file
@@ -49,5 +49,5 @@ def command(
         cleaning.save(log)
     counts = [(f"changed: {step}", str(count)) for step, count in cleaning.changed_by.items()]
     counts += [(f"dropped: {reason}", str(count)) for reason, count in cleaning.dropped_for.items()]
-    table(f"{len(cleaning.dataset)} of {cleaning.rows} rows kept", ["what", "rows"], counts)
+    table(f"{len(cleaning.dataset)} of {cleaning.rows} rows kept", ["action", "rows"], counts)
     console.print(f"cleaned: {output}" + (f"\nlog:     {log}" if log else ""))

@@ -23,14 +23,12 @@ Examples:
     type=Writes("model", "model-int8", "GoalAnalyzer", "demo.json"),
     default=Path("build"),
     show_default=True,
-    help="Folder for all that is made.",
+    help="Folder for all results.",
 )
-@click.option(
-    "--epochs", type=click.IntRange(1), default=10, show_default=True, help="The most passes over the training goals."
-)
+@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Maximum number of epochs.")
 @click.option("--seed", type=SEED, default=0, show_default=True)
 def command(output: Path, epochs: int, seed: int) -> None:
-    """Make a verified bundle from the goals that ship with goalkit: the whole road in a few minutes."""
+    """Build a verified bundle from the shipped goals: the whole workflow in a few minutes."""
     from goalkit.cli.reports import show_verification
     from goalkit.cli.tables import console, megabytes, percent, step, table
     from goalkit.compress import Compressor
@@ -50,9 +48,9 @@ def command(output: Path, epochs: int, seed: int) -> None:
     start = time.perf_counter()
     splits = Dataset.goals().clean().split(seed=seed)
     sizes = [len(side) for side in (splits.train, splits.validation, splits.test)]
-    step(f"{sum(sizes)} goals by a language model: {sizes[0]} to learn from, {sizes[1]} to choose by, {sizes[2]} to report on")
+    step(f"{sum(sizes)} goals by a language model: {sizes[0]} for training, {sizes[1]} for validation, {sizes[2]} for testing")
     model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, seed=seed)
-    step(f"tiny-bert from random weights, {sum(each.numel() for each in model.parameters()) / 1e6:.1f} M of them")
+    step(f"tiny-bert with {sum(each.numel() for each in model.parameters()) / 1e6:.1f} M random weights")
     run = Trainer(epochs=epochs, learning_rate=5e-4, batch_size=16, seed=seed).fit(model, splits)
     run.save(output / "model")
     step("8-bit weights")
@@ -68,8 +66,8 @@ def command(output: Path, epochs: int, seed: int) -> None:
     trained, baseline = evaluate(run.model, splits.test), ngram_baseline(splits)
     seconds = time.perf_counter() - start
     accuracy = {
-        before.task: (yardstick.accuracy, before.accuracy, report.accuracy[before.task]["bundle"])
-        for before, yardstick in zip(trained, baseline, strict=True)
+        before.task: (ngrams.accuracy, before.accuracy, report.accuracy[before.task]["bundle"])
+        for before, ngrams in zip(trained, baseline, strict=True)
     }
     results = {
         "texts": report.texts,
@@ -87,10 +85,10 @@ def command(output: Path, epochs: int, seed: int) -> None:
         [(task, *map(percent, each)) for task, each in accuracy.items()],
     )
     console.print(
-        f"\nIn {seconds:.0f} seconds you made {bundle.path}: {megabytes(report.bundle_bytes)} to drop into an app, "
+        f"\nBuilt {bundle.path} in {seconds:.0f} seconds: {megabytes(report.bundle_bytes)} to add to an app, "
         f"its package {megabytes(report.package_bytes)}, from a model of {megabytes(small.bytes_before)}.\n"
-        "The encoder started from random weights, so plain n-grams may still beat it; pre-trained ones are the remedy.\n"
-        "What next:\n"
+        "The encoder started from random weights, so n-grams may still be better; use pre-trained weights to improve it.\n"
+        "Next steps:\n"
         f"  goalkit predict --bundle {bundle.path} 今晚跑五公里\n"
         f"  goalkit verify {bundle.path} --model {output}/model-int8 --reference {output}/model\n"
         "  goalkit train --data goals.csv      (your own goals: columns text, category, difficulty, completion)\n"

@@ -13,10 +13,10 @@ from packaging.requirements import Requirement
 
 @click.command("doctor")
 def command() -> None:
-    """Tell what this machine has, and what is missing. The exit code is 1 if something is."""
+    """Show versions and devices, and what is missing. The exit code is 1 if anything is missing."""
     from goalkit.cli.tables import console, table
 
-    rows = [("Python", platform.python_version(), f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors")]
+    rows = [("Python", platform.python_version(), f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs")]
     missing = []
     for requirement in _requirements():
         found = _version(requirement.name)
@@ -27,7 +27,7 @@ def command() -> None:
         else:
             rows.append((requirement.name, found, wanted))
     rows += _devices()
-    table("goalkit " + version("goalkit"), ["what", "found", ""], rows, figures=False)
+    table("goalkit " + version("goalkit"), ["component", "found", ""], rows, figures=False)
     if missing:
         console.print(
             f"missing: {', '.join(missing)}\nrepair with: python -m pip install -c constraints.txt goalkit", style="bold red"
@@ -55,13 +55,13 @@ def _devices() -> list[tuple[str, str, str]]:
         import torch
 
         from goalkit.precision import best_precision
-    except ImportError as fault:
-        return [("devices", "unknown", f"torch cannot be imported ({fault})")]
+    except ImportError as error:
+        return [("devices", "unknown", f"torch cannot be imported ({error})")]
     bfloat16 = best_precision() is torch.bfloat16
     cuda = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
     return [
         (
-            "processor",
+            "CPU",
             f"{torch.get_num_threads()} threads",
             "native bfloat16: training uses it" if bfloat16 else "no native bfloat16: training uses float32",
         ),
@@ -70,6 +70,6 @@ def _devices() -> list[tuple[str, str, str]]:
         (
             "Core ML",
             "yes" if platform.system() == "Darwin" else "none",
-            "bundles are executed by goalkit's own runtime on every system",
+            "goalkit's own runtime executes bundles on every system",
         ),
     ]

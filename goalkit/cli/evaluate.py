@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import MODEL, ColumnOptions, data_options, load_scored
+from goalkit.cli.options import MODEL_PATH, ColumnOptions, data_options, load_scored
 from goalkit.cli.paths import Reads, Writes
 
 
@@ -18,10 +18,10 @@ Examples:
   goalkit evaluate build/model --output report.json
   goalkit evaluate build/model --data mine.csv --all""",
 )
-@click.argument("model", type=Reads(), default=MODEL)
+@click.argument("model", type=Reads(), default=MODEL_PATH)
 @data_options
-@click.option("--all", "everything", is_flag=True, help="All texts of a file that the model has never seen, not its test part.")
-@click.option("--mistakes", type=click.IntRange(0), default=5, show_default=True, help="How many confident mistakes to show.")
+@click.option("--all", "everything", is_flag=True, help="Use all texts of a file unseen in training, not only its test part.")
+@click.option("--mistakes", type=click.IntRange(0), default=5, show_default=True, help="Number of confident mistakes to show.")
 @click.option("--output", type=Writes(), help="File for the report, as JSON.")
 def command(
     model: Path,
@@ -33,10 +33,10 @@ def command(
     mistakes: int,
     output: Path | None,
 ) -> None:
-    """Report how good a model is on the test texts (15 %, split as `goalkit train` does).
+    """Evaluate a model on the test texts (15 %, split as in `goalkit train`).
 
-    Accuracy and macro-F1 with 95 % intervals, each label, what is mistaken for what, calibration, the most confident mistakes,
-    speed and size. The texts need labels for one of the model's tasks, at least.
+    Reports accuracy and macro-F1 with 95 % intervals, scores per label, the confusion matrix, calibration error, the most
+    confident mistakes, speed and size. The texts need labels for at least one of the model's tasks.
     """
     from goalkit.cli.reports import show_evaluation, show_scored
     from goalkit.evaluation import evaluation_report
@@ -44,7 +44,7 @@ def command(
 
     loaded = GoalModel.load(model)
     if everything and data is None:
-        raise click.UsageError("the model has learnt from the shipped goals: name a file of others with --data, or drop --all")
+        raise click.UsageError("the model was trained on the shipped goals: give other texts with --data, or leave out --all")
     rows = load_scored(data, columns, rejects, tasks=loaded.tasks, seed=None if everything else seed)
     report = evaluation_report(loaded, rows, mistakes=mistakes, seed=seed)
     show_evaluation(report)

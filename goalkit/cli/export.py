@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import BUNDLE
+from goalkit.cli.options import BUNDLE_PATH
 from goalkit.cli.paths import Reads, Writes
 from goalkit.cli.recipes import NO_RECIPE, RecipeType
 from goalkit.errors import DatasetError, reason_of
@@ -23,7 +23,7 @@ Examples:
   goalkit export build/topics --golden titles.txt""",
 )
 @click.argument("model", type=Reads())
-@click.option("--output", type=Writes(), default=BUNDLE, show_default=True, help="Folder for the bundle.")
+@click.option("--output", type=Writes(), default=BUNDLE_PATH, show_default=True, help="Folder for the bundle.")
 @click.option(
     "--recipe",
     type=RecipeType(),
@@ -63,10 +63,9 @@ def command(
     from goalkit.export import CoreMLExporter, UpdatableHeadBuilder
     from goalkit.export.texts import MADE_UP
     from goalkit.model import GoalModel
-    from goalkit.storage import BUNDLE as BUNDLE_FOLDER
-    from goalkit.storage import check_replaceable
+    from goalkit.storage import BUNDLE, check_replaceable
 
-    check_replaceable(output, BUNDLE_FOLDER)
+    check_replaceable(output, BUNDLE)
     texts = None if golden is None else _lines(golden)
     exporter = CoreMLExporter(sequence_length=sequence_length, deployment_target=target, precision=precision)
     compressor = None if recipe == NO_RECIPE else Compressor.from_recipe(recipe)

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from goalkit.tasks import Task
     from goalkit.training import Trainer
 
-MODEL = Path("build", "model")
-BUNDLE = Path("build", "GoalAnalyzer")
+MODEL_PATH = Path("build", "model")
+BUNDLE_PATH = Path("build", "GoalAnalyzer")
 
 SEED = click.IntRange(0, 2**32 - 1)
 
 
 @attrs.frozen(kw_only=True)
 class ColumnOptions:
-    """What is where in a file of labelled texts, as `column_options` say it: arguments of `Dataset.read`."""
+    """The values of `COLUMN_OPTIONS`: arguments of `Dataset.read`."""
 
     text: str = "text"
     labels: Mapping[str, str | Task] = attrs.field(factory=dict)
@@ -35,26 +35,26 @@ class ColumnOptions:
     sheet: str | None = None
 
     def of(self, labels: Mapping[str, str | Task]) -> ColumnOptions:
-        """These options with other label columns, for each its task."""
+        """Return these options with other label columns, each with its task."""
         return attrs.evolve(self, labels=labels)
 
     def or_tasks(self, tasks: Sequence[Task]) -> ColumnOptions:
-        """These options; if no label column is named, with columns that are called like `tasks`."""
+        """Return these options. If they name no label column, the label columns are those named like `tasks`."""
         return self if self.labels else self.of({task.name: task.name for task in tasks})
 
     @property
     def task_names(self) -> dict[str, str]:
-        """For each label column what its task is called."""
+        """The task name of each label column."""
         return {column: task if isinstance(task, str) else task.name for column, task in self.labels.items()}
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments, with the goal tasks if no label column is named."""
+        """Return the arguments of `Dataset.read`. The default label columns are the goal tasks."""
         from goalkit.tasks import GOAL_TASKS
 
         return attrs.asdict(self.or_tasks(GOAL_TASKS), recurse=False)
 
     def read(self, data: Path, rejects: Path | None) -> Dataset:
-        """The labelled texts of a file."""
+        """Read the labelled texts of a file."""
         from goalkit.datasets import Dataset
 
         return Dataset.read(data, **self.arguments(), rejects=rejects)
@@ -78,7 +78,7 @@ def _read_rename(context: click.Context, parameter: click.Parameter, given: tupl
         if not (task and equals and name):
             raise click.BadParameter(f"{entry!r}: give TASK:VALUE=NAME, such as completion:0=未开始")
         if rename.setdefault(task, {}).setdefault(value, name) != name:
-            raise click.BadParameter(f"{entry!r}: {value!r} of {task} already is {rename[task][value]}; give it one name")
+            raise click.BadParameter(f"{entry!r}: {value!r} of {task} is already {rename[task][value]}; give it one name")
     return rename
 
 
@@ -90,16 +90,16 @@ COLUMN_OPTIONS = (
         metavar="COLUMN[=TASK]",
         multiple=True,
         callback=_read_labels,
-        help="Column of labels, and what to call their task; repeat it for several tasks.  [default: the goal tasks]",
+        help="Column of labels, and the name of their task; repeat it for several tasks.  [default: the goal tasks]",
     ),
     click.option(
         "--rename",
         metavar="TASK:VALUE=NAME",
         multiple=True,
         callback=_read_rename,
-        help="What a value of a task is called, such as completion:0=未开始; repeat it for every value.",
+        help="Name of a value of a task, such as completion:0=未开始; repeat it for every value.",
     ),
-    click.option("--merge-labels", is_flag=True, help="Make one of labels that differ only by case, width or spaces."),
+    click.option("--merge-labels", is_flag=True, help="Merge labels that differ only by case, width or spaces."),
     click.option("--encoding", default="auto", show_default=True, help="Encoding of the file, such as utf-8, gb18030, big5."),
     click.option("--sheet", help="Sheet of an Excel workbook.  [default: the first]"),
 )
@@ -108,10 +108,10 @@ DATA_OPTIONS = (
     click.option(
         "--data",
         type=Reads(),
-        help="CSV, TSV, JSON lines, Parquet or Excel file; without it, the shipped goals.",
+        help="CSV, TSV, JSON lines, Parquet or Excel file.  [default: the shipped goals]",
     ),
     REJECTS_OPTION,
-    click.option("--seed", type=SEED, default=0, show_default=True, help="Of the split, and of all that is random."),
+    click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the split and of all other random choices."),
 )
 
 
@@ -124,31 +124,31 @@ TRAINER_OPTIONS = (
     click.option(
         "--settings",
         type=Reads(),
-        help="JSON file with a Trainer's settings, as `goalkit search` writes.",
+        help="JSON file with the settings of a Trainer, such as the output of `goalkit search`.",
     ),
-    click.option("--epochs", type=click.IntRange(1), help="The most passes over the training rows.  [default: 10]"),
+    click.option("--epochs", type=click.IntRange(1), help="Maximum number of epochs.  [default: 10]"),
     click.option("--learning-rate", type=float, help="2e-5 to 1e-4 suits pre-trained weights.  [default: 5e-4]"),
-    click.option("--batch-size", type=click.IntRange(1), help="Rows a batch.  [default: 16]"),
+    click.option("--batch-size", type=click.IntRange(1), help="Rows per batch.  [default: 16]"),
     click.option("--optimizer", type=click.Choice(["adamw", "sgd"])),
     click.option("--schedule", type=click.Choice(["linear", "cosine", "constant"])),
     click.option("--dropout", type=click.FloatRange(0, 0.9)),
     click.option("--class-weights", type=click.Choice(["none", "balanced"])),
-    click.option("--metric", type=click.Choice(["macro_f1", "accuracy", "loss"]), help="By which epochs are compared."),
+    click.option("--metric", type=click.Choice(["macro_f1", "accuracy", "loss"]), help="Metric that selects the best epoch."),
 )
 
 
 def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what model to start from."""
+    """Add the options for the initial model."""
     return _with_options(function, MODEL_OPTIONS)
 
 
 def trainer_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how to train; `read_trainer` takes them."""
+    """Add the options for training, which `read_trainer` evaluates."""
     return _with_options(function, TRAINER_OPTIONS)
 
 
 def read_trainer(settings: Path | None, seed: int, options: Mapping[str, Any]) -> Trainer:
-    """The Trainer of a settings file, or one that suits small models, changed by the options that were given."""
+    """Return the Trainer of a settings file, or one for small models, updated with the given options."""
     import attrs
 
     from goalkit.configuration import from_dict, read_json
@@ -159,18 +159,18 @@ def read_trainer(settings: Path | None, seed: int, options: Mapping[str, Any]) -
     if settings is not None:
         found = read_json(settings, error=ConfigurationError)
         if not isinstance(found, dict):
-            raise ConfigurationError(f'{settings} holds no settings: give a JSON object such as {{"epochs": 5}}')
+            raise ConfigurationError(f'{settings} has no settings: give a JSON object such as {{"epochs": 5}}')
         trainer = from_dict(Trainer, found.get("trainer", found), source=str(settings))
     return attrs.evolve(trainer, seed=seed, **{name: value for name, value in options.items() if value is not None})
 
 
 def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that name labelled texts and how they are split; those of columns come as one, `columns`."""
+    """Add the options for labelled texts and their split. Column options are passed as one argument, `columns`."""
     return _with_options(_with_columns(function), DATA_OPTIONS)
 
 
 def column_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what is where in a file of labelled texts, as one argument `columns`, and `rejects`."""
+    """Add the options for the columns of a file, passed as one argument, `columns`, and `rejects`."""
     return _with_options(_with_columns(function), (REJECTS_OPTION,))
 
 
@@ -190,39 +190,39 @@ def _with_options(function: Callable[..., Any], options: Sequence[Callable[..., 
 
 
 def load_rows(data: Path | None, columns: ColumnOptions, rejects: Path | None) -> Dataset:
-    """Read the texts that `data_options` name, as they are."""
+    """Read the texts of `data_options` without cleaning them."""
     from goalkit.datasets import Dataset
     from goalkit.tasks import GOAL_TASKS
 
     if data is not None:
         return columns.read(data, rejects)
     asked = columns.or_tasks(GOAL_TASKS)
-    theirs = {task.name: task.name for task in GOAL_TASKS}
+    shipped = {task.name: task.name for task in GOAL_TASKS}
     if (
         attrs.evolve(columns, labels={}, merge_labels=False) != ColumnOptions()
-        or not asked.task_names.items() <= theirs.items()
+        or not asked.task_names.items() <= shipped.items()
     ):
         names = ", ".join([asked.text, *asked.labels])
         raise click.UsageError(
-            f"the shipped goals have no columns {names} to be read like this: name your own file with --data"
+            f"the shipped goals have no columns {names} or cannot be read with these options: give your own file with --data"
         )
     if rejects is not None:
-        raise click.UsageError("the shipped goals have no bad rows: name your own file with --data, or leave out --rejects")
+        raise click.UsageError("the shipped goals have no bad rows: give your own file with --data, or leave out --rejects")
     return Dataset.goals(list(asked.labels.values()))
 
 
 def load_splits(data: Path | None, columns: ColumnOptions, rejects: Path | None, seed: int) -> Splits:
-    """Read, clean and split the texts that `data_options` name; 70/15/15."""
+    """Read, clean and split the texts of `data_options`: 70/15/15."""
     return load_rows(data, columns, rejects).clean().split(seed=seed)
 
 
 def load_scored(
     data: Path | None, columns: ColumnOptions, rejects: Path | None, *, tasks: Sequence[Task], seed: int | None
 ) -> Dataset:
-    """Read and clean the texts that `data_options` name, to score a model with these tasks: the test part, or all without seed.
+    """Read and clean the texts on which to score a model: the test part of the split with `seed`, or all if it is None.
 
-    They are labelled for the tasks that are named, or else for those of the model that the file has. The split takes all that
-    it has in either case, for that of the training did.
+    The rows are labelled for the tasks named by options, or else for those of the model's `tasks` that the file has. The
+    split uses all of the latter in either case, as in training.
     """
     from goalkit.cli.tables import console
     from goalkit.errors import MissingColumnError
@@ -231,21 +231,21 @@ def load_scored(
     column_of = {task: column for column, task in columns.task_names.items()}
     if unknown := [name for name in column_of if name not in names]:
         raise click.UsageError(
-            f"the model has no task {', '.join(unknown)}, its tasks are {', '.join(names)}: name these, or leave out --label"
+            f"the model has no task {', '.join(unknown)}; its tasks are {', '.join(names)}: use these, or leave out --label"
         )
     named = [task for task in tasks if task.name in column_of]
     wanted = {column_of.get(task.name, task.name): task for task in (named if named and seed is None else tasks)}
     try:
         rows = load_rows(data, columns.of(wanted), rejects)
-    except MissingColumnError as fault:
-        found = {column: task for column, task in wanted.items() if column not in fault.columns}
-        if not found or {columns.text, *columns.labels} & set(fault.columns):
+    except MissingColumnError as error:
+        found = {column: task for column, task in wanted.items() if column not in error.columns}
+        if not found or {columns.text, *columns.labels} & set(error.columns):
             raise
         rows = load_rows(data, columns.of(found), rejects)
         if seed is not None:
             console.print(
-                f"  note: without labels for {', '.join(fault.columns)} the texts are split otherwise than they were for "
-                "training, so the model may have learnt from some of these",
+                f"  note: without labels for {', '.join(error.columns)} the split differs from the one in training, "
+                "so the model may have been trained on some of these texts",
                 style="dim",
             )
     rows = rows.clean() if seed is None else rows.clean().split(seed=seed).test

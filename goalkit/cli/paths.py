@@ -1,4 +1,4 @@
-"""The paths that a command reads and writes, declared by the types of its parameters and kept apart before it runs."""
+"""Parameter types for paths that a command reads or writes. Conflicts are found before the command runs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ import attrs
 import click
 
 Identity = tuple[int | str, ...]
-"""Device and inode of what is there; for what is not, those of the nearest folder above, and the names below it."""
+"""Device and inode of an existing path. For others, those of the nearest existing parent, and the names below it."""
 
 
 class CommandPath(click.Path):
-    """A path of a command; none that is written may be, contain or lie within another one of the same command.
+    """A path parameter. A path that is written must not be, contain or lie within another path of the same command.
 
-    Files are told apart by what they are, not by how they are spelled: a link, a relative path or, where the file system
-    takes them for the same, another case does not hide that two paths lead to one file. A URL is no path, and a device or a
-    pipe has nothing to lose.
+    Paths are compared by the file that they lead to, not by their spelling: links, relative paths and, on some file systems,
+    letter case make no difference. URLs, devices and pipes are not checked.
 
     Args:
-        parts: names in the folder that the command touches, if it leaves alone whatever else is there.
-        path_type: what the command gets.
+        parts: names in the folder that the command uses, if it does not touch the rest of the folder.
+        path_type: the type of the value that the command receives.
     """
 
     writes: bool
@@ -34,10 +33,10 @@ class CommandPath(click.Path):
         self.parts = parts
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Take a path, and compare it with those that the command has been given before.
+        """Convert a path and compare it with the earlier ones of the command.
 
         Raises:
-            click.BadParameter: one of them is written and concerns the other.
+            click.BadParameter: one of two paths is written, and they overlap.
         """
         if param is not None and ctx is not None and "://" not in os.fspath(value):
             others: list[_Claim] = ctx.meta.setdefault(__name__, [])
@@ -57,14 +56,14 @@ class Reads(CommandPath):
 
 
 class Writes(CommandPath):
-    """A file or folder that a command writes, replacing what is there."""
+    """A file or folder that a command writes or replaces."""
 
     writes = True
 
 
 @attrs.frozen
 class _Claim:
-    """What a parameter says of a path, with the identities of the path and of all folders above it, its own first."""
+    """A path of a parameter, with the identities of the path itself and of all folders above it, in this order."""
 
     path: Path
     parameter: click.Parameter
@@ -89,10 +88,10 @@ def _keep_apart(one: _Claim, other: _Claim, context: click.Context) -> None:
         relation = "lies within"
     else:
         return
-    deed = "writes" if kept.writes else "reads"
+    verb = "writes" if kept.writes else "reads"
     raise click.BadParameter(
-        f"{written.path} {relation} what {kept.parameter.get_error_hint(context)} {deed} ({kept.path}): choose another path; "
-        "if the result is to take that place, move it there afterwards",
+        f"{written.path} {relation} the path that {kept.parameter.get_error_hint(context)} {verb} ({kept.path}): "
+        "choose another path; to replace the original, move the result there afterwards",
         context,
         written.parameter,
     )
@@ -102,7 +101,7 @@ def _identity(path: Path) -> Identity:
     try:
         found = path.stat()
     except OSError:
-        if path == path.parent:  # a drive that is not there
+        if path == path.parent:  # a missing drive
             return (str(path),)
         # two new names that differ only in case or in Unicode form are one file on macOS and Windows
         return *_identity(path.parent), unicodedata.normalize("NFC", path.name).casefold()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import BUNDLE
+from goalkit.cli.options import BUNDLE_PATH
 from goalkit.cli.paths import Reads
 
 
@@ -21,17 +21,17 @@ Examples:
   cat goals.txt | goalkit predict -""",
 )
 @click.argument("texts", nargs=-1, required=True)
-@click.option("--bundle", type=Reads(), default=BUNDLE, show_default=True, help="The bundle to ask.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all probabilities.")
+@click.option("--bundle", type=Reads(), default=BUNDLE_PATH, show_default=True, help="Folder of the bundle.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, with all probabilities.")
 def command(texts: tuple[str, ...], bundle: Path, as_json: bool) -> None:
-    """Ask a bundle about goals, by executing its saved files. `-` reads them from standard input, one a line."""
+    """Predict labels of goals by executing a bundle's saved files. `-` reads goals from standard input, one per line."""
     from goalkit.cli.tables import console, percent, table
     from goalkit.configuration import to_dict
     from goalkit.export import Bundle
 
     asked = [line.strip() for text in texts for line in (sys.stdin if text == "-" else [text]) if line.strip()]
     if not asked:
-        raise click.UsageError("there is no goal to ask about: give one, or - and goals on standard input, one a line")
+        raise click.UsageError("there is no goal: give one, or - and goals on standard input, one per line")
     opened = Bundle.open(bundle)
     for prediction in opened.predict(asked):
         hint = opened.hints.choose(prediction)

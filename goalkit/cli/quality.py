@@ -19,8 +19,8 @@ Examples:
   goalkit quality --data titles.csv --text title --label topic --relabelled second.csv""",
 )
 @data_options
-@click.option("--backbone", default="tiny-bert", show_default=True, help="The texts are held to its vocabulary.")
-@click.option("--relabelled", type=Reads(), help="CSV file with the same columns: the labels somebody else gave.")
+@click.option("--backbone", default="tiny-bert", show_default=True, help="Check the texts against its vocabulary.")
+@click.option("--relabelled", type=Reads(), help="CSV file with the same columns and independent labels.")
 @click.option("--output", type=Writes(), help="Also write a page (.html) or data (.json).")
 def command(
     data: Path | None,
@@ -31,7 +31,7 @@ def command(
     relabelled: Path | None,
     output: Path | None,
 ) -> None:
-    """Inspect labelled texts as they are, and the splits that `goalkit train` would make of them.
+    """Check labelled texts, uncleaned, and the splits that `goalkit train` would create.
 
     The exit code is 3 if a limit is missed.
     """
@@ -46,8 +46,8 @@ def command(
     remarks, splits = [], None
     try:
         splits = rows.clean().split(seed=seed)
-    except DatasetError as fault:  # rows that cannot be split are the ones most in need of a report
-        remarks.append(f"The rows cannot be split: {fault}.")
+    except DatasetError as error:  # such rows need a report most
+        remarks.append(f"The rows cannot be split: {error}.")
     report = quality_report(
         rows,
         splits=splits,

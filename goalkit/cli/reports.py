@@ -1,4 +1,4 @@
-"""How scores and verification reports look in the terminal."""
+"""Print scores and reports to the terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def show_scores(title: str, scores: tuple[TaskScore, ...]) -> None:
 
 
 def show_epochs(run: TrainingRun) -> None:
-    """Print what each epoch gave."""
+    """Print the losses and scores of each epoch."""
     tasks = [each.task for each in run.epochs[0].validation]
     rows = [
         (
@@ -38,7 +38,7 @@ def show_epochs(run: TrainingRun) -> None:
 
 
 def show_search(found: SearchResult) -> None:
-    """Print the best trials of a search, and which settings mattered."""
+    """Print the best trials of a search and the importance of each setting."""
     ranked = sorted((each for each in found.trials if each.score is not None), key=lambda each: -(each.score or 0.0))
     rows = [
         (
@@ -57,7 +57,7 @@ def show_search(found: SearchResult) -> None:
 
 
 def show_scored(scored: Sequence[Task], tasks: Sequence[Task]) -> None:
-    """Say which of a model's tasks were scored, if not all."""
+    """Print which of a model's tasks were scored, if not all were."""
     names, others = [task.name for task in scored], [task.name for task in tasks if task not in scored]
     if others:
         console.print(f"  scored: {', '.join(names)}; not scored: {', '.join(others)}")
@@ -68,12 +68,12 @@ def _macro_f1(score: TaskScore) -> str:
 
 
 def _averaged(averaged: int, labels: int) -> str:
-    """Over how many labels a macro-F1 is the mean, if not over all."""
+    """Return a note on how many labels a macro-F1 averages over, if not over all."""
     return f" over {averaged} of {labels} labels" if averaged < labels else ""
 
 
 def show_evaluation(report: EvaluationReport) -> None:
-    """Print, a task after the other, scores with intervals, each label, the confusion matrix and confident mistakes."""
+    """Print for each task the scores with intervals, the confusion matrix with scores per label, and confident mistakes."""
     for each in report.tasks:
         averaged = _averaged(each.averaged_labels, len(each.labels))
         measures = [("accuracy", each.accuracy), (f"macro-F1{averaged}", each.macro_f1)]
@@ -85,7 +85,7 @@ def show_evaluation(report: EvaluationReport) -> None:
         )
         names = [score.label for score in each.labels]
         table(
-            f"{each.task}: right label (row), predicted label (column)",
+            f"{each.task}: true label (row), predicted label (column)",
             ["", *names, "precision", "recall", "F1"],
             [
                 (score.label, *map(str, counts), percent(score.precision), percent(score.recall), percent(score.f1))
@@ -98,12 +98,12 @@ def show_evaluation(report: EvaluationReport) -> None:
             )
     console.print(
         f"\n{report.parameters / 1e6:.1f} M weights, {megabytes(report.model_bytes)}, "
-        f"{report.tokens_per_second:,.0f} tokens a second here"
+        f"{report.tokens_per_second:,.0f} tokens per second on this machine"
     )
 
 
 def show_profiles(profiles: Mapping[str, Profile]) -> None:
-    """Print where the time goes, of one model or of several side by side, and each one's bottleneck."""
+    """Print where models spend their time, side by side, and the bottleneck of each."""
     first = next(iter(profiles.values()))
     for title, field in (("part", "parts"), ("kind of layer", "kinds"), ("operation", "operations")):
         columns = [{share.name: share for share in getattr(each, field)} for each in profiles.values()]
@@ -117,14 +117,14 @@ def show_profiles(profiles: Mapping[str, Profile]) -> None:
         table(f"{first.texts} texts, {first.tokens} tokens", [title, *profiles], rows)
     for name, each in profiles.items():
         console.print(
-            f"{name}: {each.milliseconds:.2f} ms a batch, {each.tokens_per_second:,.0f} tokens a second"
+            f"{name}: {each.milliseconds:.2f} ms per batch, {each.tokens_per_second:,.0f} tokens per second"
             + ("" if each is first else f", {first.milliseconds / each.milliseconds:.2f} times as fast")
         )
         console.print(f"  {each.bottleneck}", style="bold")
 
 
 def show_verification(report: VerificationReport) -> None:
-    """Print what was measured on a bundle, what to keep in mind, and which gates failed."""
+    """Print the measurements on a bundle, remarks and failed gates."""
     fidelity = {each.output: each.agreement for each in report.fidelity}
     rows = []
     for each in report.parity:
@@ -165,7 +165,7 @@ def show_quality(report: QualityReport) -> None:
     for remark in report.remarks:
         console.print(f"  note: {remark}", style="dim")
     for check in report.failed:
-        console.print(f"  FAILED {check.name}: {check.value_text}, not {check.limit_text} ({check.told})", style="bold red")
+        console.print(f"  FAILED {check.name}: {check.value_text}, not {check.limit_text} ({check.detail})", style="bold red")
         for example in check.examples:
             console.print(f"    {example.line}")
     console.print(f"  {report.verdict}", style="green" if report.passed else None)

@@ -26,13 +26,13 @@ Examples:
 @data_options
 @model_options
 @trainer_options
-@click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="How many in all, whoever runs them.")
+@click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="Number of trials over all processes.")
 @click.option(
     "--study",
     type=Writes(path_type=str),
     default=str(STUDY),
     show_default=True,
-    help="Journal file or database URL, perhaps of an earlier search.",
+    help="Journal file or database URL, new or of an earlier search.",
 )
 @click.option(
     "--range",
@@ -40,9 +40,9 @@ Examples:
     type=click.Choice(["wide", "narrow"]),
     default="wide",
     show_default=True,
-    help="Learning rates for small models from random weights, or for pre-trained ones.",
+    help="Learning rates for small models with random weights, or for pre-trained ones.",
 )
-@click.option("--output", type=Writes(), default=SETTINGS, show_default=True, help="File for the settings.")
+@click.option("--output", type=Writes(), default=SETTINGS, show_default=True, help="File for the best settings.")
 def command(
     data: Path | None,
     columns: ColumnOptions,
@@ -58,9 +58,9 @@ def command(
     output: Path,
     **options: Any,
 ) -> None:
-    """Search for learning rate, batch size, dropout, optimizer and warm-up, judged on the validation texts.
+    """Search for learning rate, batch size, dropout, optimizer and warm-up, scored on the validation texts.
 
-    Several processes may search in one study at the same time; an interrupted search is gone on with.
+    Several processes may share a study. An interrupted search is resumed.
     """
     from goalkit.cli.reports import show_search
     from goalkit.cli.tables import console

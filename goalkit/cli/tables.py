@@ -12,7 +12,7 @@ console = Console(highlight=False, markup=False)  # goals may hold [brackets]
 
 
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, figures: bool = True) -> None:
-    """Print a table; the columns after the first are aligned as figures, or as text."""
+    """Print a table. The columns after the first are right-aligned if they are `figures`."""
     grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for number, heading in enumerate(headings):
         grid.add_column(heading, justify="right" if figures and number else "left", overflow="fold")
@@ -22,15 +22,15 @@ def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *,
 
 
 def step(text: str) -> None:
-    """Announce what is being done."""
+    """Print the step that begins now."""
     console.print(f"→ {text}", style="cyan")
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage, or a dash if it was not measured."""
+    """Format a share as a percentage, or None as a dash."""
     return "–" if share is None else f"{share:.1%}"
 
 
 def megabytes(count: int) -> str:
-    """Bytes as decimal megabytes."""
+    """Format bytes as decimal megabytes."""
     return f"{count / 1e6:.2f} MB"

@@ -8,11 +8,19 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from goalkit.cli.options import MODEL, ColumnOptions, data_options, load_splits, model_options, read_trainer, trainer_options
+from goalkit.cli.options import (
+    MODEL_PATH,
+    ColumnOptions,
+    data_options,
+    load_splits,
+    model_options,
+    read_trainer,
+    trainer_options,
+)
 from goalkit.cli.paths import Writes
 
 
-def _beside_the_model(context: click.Context, parameter: click.Parameter, run: Path | None) -> Any:
+def _default_run(context: click.Context, parameter: click.Parameter, run: Path | None) -> Any:
     if run is not None:
         return run
     output: Path = context.params["output"]
@@ -38,17 +46,17 @@ Examples:
 @click.option(
     "--few-labels",
     type=click.Choice(["frozen", "contrastive"]),
-    help="For 8 to 500 labelled texts and a --checkpoint: leave the encoder as it is, or tune it by contrast.",
+    help="For 8 to 500 labelled texts and a --checkpoint: freeze the encoder, or fine-tune it contrastively.",
 )
-@click.option("--output", type=Writes(), default=MODEL, show_default=True, help="Folder for the model.")
+@click.option("--output", type=Writes(), default=MODEL_PATH, show_default=True, help="Folder for the model.")
 @click.option(
     "--run",
     type=Writes("log.jsonl", "checkpoint", "tensorboard"),
-    callback=_beside_the_model,
-    help="Folder for log and checkpoint.  [default: beside the model]",
+    callback=_default_run,
+    help="Folder for log and checkpoint.  [default: next to the model]",
 )
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
-@click.option("--tensorboard", is_flag=True, help="Write TensorBoard's event files, too.")
+@click.option("--resume", is_flag=True, help="Resume an interrupted run from its checkpoint.")
+@click.option("--tensorboard", is_flag=True, help="Also write TensorBoard event files.")
 def command(
     data: Path | None,
     columns: ColumnOptions,
@@ -65,13 +73,12 @@ def command(
     tensorboard: bool,
     **options: Any,
 ) -> None:
-    """Train a model on labelled texts, 70 % to learn from, 15 % to choose the epoch, 15 % to report on."""
+    """Train a model on labelled texts: 70 % for training, 15 % to select the best epoch, 15 % for testing."""
     from goalkit.cli.reports import show_epochs, show_scores
     from goalkit.cli.tables import console
     from goalkit.evaluation import evaluate
     from goalkit.model import GoalModel
-    from goalkit.storage import MODEL as MODEL_FOLDER
-    from goalkit.storage import check_replaceable
+    from goalkit.storage import MODEL, check_replaceable
     from goalkit.training import FewLabelsTrainer
     from goalkit.training.locking import only_training
     from goalkit.training.processes import Processes
@@ -84,10 +91,10 @@ def command(
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     ]
     if unused:
-        raise click.UsageError(f"--few-labels {few_labels} does not use all of these options: leave out {', '.join(unused)}")
+        raise click.UsageError(f"--few-labels {few_labels} does not use these options: leave out {', '.join(unused)}")
     context.with_resource(only_training(output, processes, beside=True))
     if processes.first:
-        check_replaceable(output, MODEL_FOLDER)
+        check_replaceable(output, MODEL)
     trainer = read_trainer(settings, seed, options)
     splits = load_splits(data, columns, rejects, seed)
     texts = splits.train.texts if own_vocabulary else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import BUNDLE, ColumnOptions, data_options, load_scored
+from goalkit.cli.options import BUNDLE_PATH, ColumnOptions, data_options, load_scored
 from goalkit.cli.paths import Reads
 
 
@@ -18,7 +18,7 @@ Examples:
   goalkit verify build/GoalAnalyzer --reference build/model
   goalkit verify build/topics --data titles.csv --text title --label topic""",
 )
-@click.argument("bundle", type=Reads(), default=BUNDLE)
+@click.argument("bundle", type=Reads(), default=BUNDLE_PATH)
 @data_options
 @click.option("--model", type=Reads(), help="The model that was exported: parity is measured against it.")
 @click.option("--reference", type=Reads(), help="The uncompressed model: fidelity is measured against it.")

@@ -1,4 +1,4 @@
-"""Datasets: reading, cleaning, inspecting and splitting goal texts."""
+"""Datasets: read, clean, check and split labelled texts."""
 
 from goalkit.datasets.cleaning import Cleaner, Cleaning
 from goalkit.datasets.dataset import Dataset

@@ -1,4 +1,4 @@
-"""What nobody sees in a text: invisible characters, decomposed ones, and stray white space."""
+"""Normalise what is invisible in a text: invisible or decomposed characters, and white space."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _INVISIBLE = re.compile(
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # control characters that are not white space
     "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
     "\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    "\U000e0000-\U000e0fff"  # format characters, but for the joiner
-    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letters, marks and a pattern of no dots, without a shape
-    "\u180b-\u180d\u180f\ufe00-\ufe0d"  # variation selectors that are not for emoji
+    "\U000e0000-\U000e0fff"  # format characters, except the joiner
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letters, marks and a Braille pattern without a shape
+    "\u180b-\u180d\u180f\ufe00-\ufe0d"  # variation selectors other than those of emoji
     "\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010ffff"  # surrogates and private use
     "]"
 )
@@ -24,19 +24,19 @@ _MISPLACED = re.compile(
 
 
 def drop_invisible(text: str) -> str:
-    """Drop control, zero-width, formatting and private-use characters and lone surrogates, but no white space.
+    """Drop control, zero-width, format and private-use characters and lone surrogates, but keep white space.
 
-    The zero-width joiner stays between two emoji, and a selector of text or emoji style stays behind a sign that has both:
-    without them another picture would be seen.
+    Zero-width joiners between emoji, and variation selectors after characters with a text and an emoji style, are kept, as
+    they affect what is displayed.
     """
     return text if text.isprintable() and text.isascii() else _MISPLACED.sub("", _INVISIBLE.sub("", text))
 
 
 def compose(text: str) -> str:
-    """Bring to Unicode's composed form, NFC (Unicode Standard Annex 15)."""
+    """Convert to Unicode's composed form, NFC (Unicode Standard Annex 15)."""
     return unicodedata.normalize("NFC", text)
 
 
 def tidy_space(text: str) -> str:
-    """One space for every run of white space, none at the ends."""
+    """Replace each run of white space by one space, and strip the ends."""
     return " ".join(text.split())

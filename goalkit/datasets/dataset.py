@@ -1,4 +1,4 @@
-"""Dataset: texts with a label a task, and where each row came from."""
+"""Dataset: texts with one label per task, and the provenance of each row."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 TEXT = "text"
 PROVENANCE = "provenance"
-"""Column that says how a row came about: `original`, `feedback`, or the name of the augmentation that made it."""
+"""Column with the origin of a row: `original`, `feedback`, or the name of an augmentation."""
 PARENT = "parent"
-"""Column with the text that a row was derived from, empty if from none. A row stays on its parent's side of a split."""
+"""Column with the text from which a row was derived, or an empty string. Both stay in the same part of a split."""
 RESERVED = (TEXT, PROVENANCE, PARENT)
 ORIGINAL = "original"
 FEEDBACK = "feedback"
@@ -49,21 +49,21 @@ logger = logging.getLogger(__name__)
 
 def _check_rows(dataset: Dataset, attribute: attrs.Attribute[pa.Table], table: pa.Table) -> None:
     if not len(table):
-        raise DatasetError("there are no rows: give at least a text with its labels")
+        raise DatasetError("there are no rows: give at least one text with its labels")
     for task in dataset.tasks:
         _label_ids(table, task)
 
 
 @attrs.frozen(eq=False)
 class Dataset:
-    """Texts with one label a task. Every operation returns a new dataset.
+    """Texts with one label per task. Every operation returns a new dataset.
 
     Args:
-        tasks: the tasks that the rows are labelled for.
-        table: columns `text`, one a task by its name, `provenance` and `parent`; all strings.
+        tasks: the tasks of the labels.
+        table: string columns `text`, one per task with its name, `provenance` and `parent`.
 
     Raises:
-        DatasetError: there are no rows, or a label is not one of its task's.
+        DatasetError: there are no rows, or a task does not have one of its labels.
     """
 
     tasks: tuple[Task, ...] = attrs.field()
@@ -80,26 +80,31 @@ class Dataset:
         provenance: str = ORIGINAL,
         parents: Sequence[str] | None = None,
     ) -> Dataset:
-        """Build from plain sequences, or columns of Arrow.
+        """Build a dataset from sequences or Arrow columns.
 
-        Labels that differ only by surrounding space, invisible characters or Unicode form are one; docs/data.md has more.
+        Labels that differ only by surrounding space, invisible characters or Unicode form are equal; see docs/data.md.
 
         Args:
             texts: N strings.
             labels: for each task its N labels.
-            tasks: the tasks in full, to hold the labels to them; for a name not among them the labels are gathered
-                from the rows, in the order of goalkit's own task of that name if they all belong to it, else sorted.
-            merge_labels: make one of labels that differ only by case, width or spaces, which otherwise are logged: the
-                commonest of them, or the one that the task has.
-            provenance: how the rows came about: `original`, `feedback`, or the name of an augmentation.
-            parents: the N texts that they were derived from, if they were.
+            tasks: tasks against which to check the labels. The labels of other tasks are collected from the rows: in the order
+                of the goal task of that name if it has all of them, else sorted.
+            merge_labels: merge labels that differ only by case, width or spaces, into the label of the task or the most
+                common one. Otherwise they are logged.
+            provenance: origin of the rows: `original`, `feedback`, or the name of an augmentation.
+            parents: the N texts from which the rows were derived, if any.
+
+        Raises:
+            DatasetError: there are no rows, columns differ in length or contain other values than strings, a task does not
+                have one of its labels, or a task has a reserved name.
+            ConfigurationError: a column has a single label, or a task name is invalid.
         """
         _check_names(labels)
         for name, column in labels.items():
             if len(column) != len(texts):
-                raise DatasetError(f"there are {len(texts)} texts and {len(column)} labels for {name}: give one label a text")
+                raise DatasetError(f"there are {len(texts)} texts and {len(column)} labels for {name}: give one label per text")
         if not len(texts):
-            raise DatasetError("there are no rows: give at least a text with its labels")
+            raise DatasetError("there are no rows: give at least one text with its labels")
         columns = {
             TEXT: texts,
             **labels,
@@ -127,42 +132,42 @@ class Dataset:
         sheet: str | None = None,
         rejects: str | Path | None = None,
     ) -> Dataset:
-        """Read labelled texts from a file or from another library's table; docs/data.md and docs/exports.md have more.
+        """Read labelled texts from a file, data frame or Hugging Face dataset; see docs/data.md and docs/exports.md.
 
         Args:
             source: path of a file of delimited text (.csv, .tsv, .txt), JSON lines (.jsonl, .ndjson), Parquet or Excel
                 (.xlsx, .xlsm; needs the extra `xlsx`), a pandas `DataFrame`, or a `Dataset` of Hugging Face datasets.
             text: the column of texts.
-            labels: the label columns, or for each label column its task, such as `{"List Name": "category"}`. The name of a
-                task takes whatever labels the column holds, a `Task` allows only its own.
-            rename: for a task, what to call the values in its column, such as `{"completion": {0: "未开始", 2: "已完成"}}`.
-                Numbers match however they are written, and true is 1. A value that has no name is an error.
-            merge_labels: make one of labels that differ only by case, width or spaces, as for `from_columns`.
-            encoding: of a text file; `auto` tells UTF-8, UTF-16 with a byte-order mark, GB18030 and Big5 apart.
-            sheet: of an Excel workbook; the first one if not given.
-            rejects: a file to set bad rows aside in, JSON lines of their line or row number, reason and content. Without it
-                a bad row is an error.
+            labels: the label columns, or a mapping from label column to task, such as `{"List Name": "category"}`. A task
+                name accepts any labels, a `Task` only its own.
+            rename: for each task, labels by which to replace values, such as `{"completion": {0: "未开始", 2: "已完成"}}`.
+                Numbers match in any notation, and true is 1. A value without a name is an error.
+            merge_labels: merge labels that differ only by case, width or spaces, as in `from_columns`.
+            encoding: encoding of a text file. `auto` detects UTF-8, UTF-16 with a byte-order mark, GB18030 and Big5.
+            sheet: sheet of an Excel workbook; None for the first one.
+            rejects: a JSON lines file for bad rows, with line or row number, reason and content. If None, a bad row is an
+                error.
 
         Raises:
-            DatasetError: the source cannot be read, has bad rows and `rejects` is None, or has no good ones.
-            StorageError: `rejects` cannot be written, or holds something else than bad rows.
-            ConfigurationError: a column holds a single label, or the name of a task cannot be one.
+            DatasetError: the source cannot be read, has bad rows and `rejects` is None, or has no good rows.
+            StorageError: `rejects` cannot be written, or contains something other than bad rows.
+            ConfigurationError: a column has a single label, or a task name is invalid.
         """
         return cls._gathered(source_of(source, encoding, sheet), Columns.of(text, labels, rename), merge_labels, rejects)
 
     @classmethod
     def from_csv(cls, path: str | Path, *, text: str = TEXT, labels: Labels = GOAL_TASKS, encoding: str = AUTO) -> Dataset:
-        """Read a CSV file with a header line, whatever its suffix; `read` has more options.
+        """Read a CSV file with a header line and any suffix; `read` has more options.
 
         Args:
             path: the file.
             text: the column of texts.
-            labels: the label columns, as for `read`.
-            encoding: of the file; see `read`.
+            labels: the label columns, as in `read`.
+            encoding: encoding of the file, as in `read`.
 
         Raises:
-            DatasetError: the file cannot be read as told, or has bad rows.
-            ConfigurationError: a column holds a single label, or the name of a task cannot be one.
+            DatasetError: the file cannot be read, or has bad rows.
+            ConfigurationError: a column has a single label, or a task name is invalid.
         """
         return cls._gathered(csv_source(Path(path), encoding), Columns.of(text, labels, None), False, None)
 
@@ -179,22 +184,22 @@ class Dataset:
         merge_labels: bool = False,
         rejects: str | Path | None = None,
     ) -> Dataset:
-        """Read what `datasets.load_dataset` loads; needs the extra `data`.
+        """Read a dataset with `datasets.load_dataset`; needs the extra `data`.
 
         Args:
-            name: a dataset of the Hugging Face hub, or a local folder of CSV, JSON or Parquet files.
-            split: such as `train`, or a part of it, `train[:1000]`.
-            subset: of a dataset that has several.
+            name: a dataset on the Hugging Face hub, or a local folder of CSV, JSON or Parquet files.
+            split: the split, such as `train`, or a part of it, `train[:1000]`.
+            subset: the subset of a dataset that has several.
             text: the column of texts.
-            labels: the label columns, as for `read`; class numbers are read as their names.
-            rename: for a task, what to call its values, as for `read`.
-            merge_labels: make one of labels that differ only by case, width or spaces, as for `from_columns`.
-            rejects: a file for bad rows, as for `read`.
+            labels: the label columns, as in `read`; class numbers are replaced by class names.
+            rename: labels by which to replace values, as in `read`.
+            merge_labels: merge labels that differ only by case, width or spaces, as in `from_columns`.
+            rejects: a file for bad rows, as in `read`.
 
         Raises:
-            DatasetError: it cannot be loaded, has bad rows and `rejects` is None, or has no good ones.
-            StorageError: `rejects` cannot be written, or holds something else than bad rows.
-            ConfigurationError: a column holds a single label, or the name of a task cannot be one.
+            DatasetError: it cannot be loaded, has bad rows and `rejects` is None, or has no good rows.
+            StorageError: `rejects` cannot be written, or contains something other than bad rows.
+            ConfigurationError: a column has a single label, or a task name is invalid.
         """
         source = hub_source(name, split=split, subset=subset)
         return cls._gathered(source, Columns.of(text, labels, rename), merge_labels, rejects)
@@ -203,19 +208,19 @@ class Dataset:
     def from_feedback(
         cls, path: str | Path, *, tasks: Sequence[Task] = GOAL_TASKS, rejects: str | Path | None = None
     ) -> Dataset:
-        """Read the feedback that an app has gathered, in the format of docs/data.md.
+        """Read the feedback that an app has collected, in the format of docs/data.md.
 
-        Each text gets the labels of its latest feedback: those its user gave, and the predicted ones where the user called
-        the prediction useful. Texts without labels of all tasks are left out; how many is logged.
+        Each text gets the labels of its latest feedback: those that the user gave and, if the user called the prediction
+        useful, the predicted ones. Texts without labels of all tasks are skipped; their number is logged.
 
         Args:
             path: JSON lines, UTF-8.
-            tasks: what the rows are to be labelled for.
-            rejects: a file for malformed lines, as for `read`.
+            tasks: the tasks for which a row needs labels.
+            rejects: a file for malformed lines, as in `read`.
 
         Raises:
-            DatasetError: the file cannot be read, has malformed lines and `rejects` is None, or teaches nothing.
-            StorageError: `rejects` cannot be written, or holds something else than bad rows.
+            DatasetError: the file cannot be read, has malformed lines and `rejects` is None, or gives no text all labels.
+            StorageError: `rejects` cannot be written, or contains something other than bad rows.
         """
         _check_names([task.name for task in tasks])
         texts, labels = read_feedback(Path(path), tasks, rejects=rejects)
@@ -229,10 +234,10 @@ class Dataset:
 
     @classmethod
     def goals(cls, labels: Sequence[str | Task] = GOAL_TASKS) -> Dataset:
-        """The goals that ship with goalkit: written for it by a language model, not collected (docs/goal-corpus.md).
+        """Return the shipped goals, which a language model wrote for goalkit (docs/goal-corpus.md).
 
         Args:
-            labels: the tasks wanted, by default all three.
+            labels: the tasks to load; defaults to all three.
         """
         with resources.as_file(resources.files("goalkit.resources") / "goals.csv") as path:
             return cls.from_csv(path, labels=labels)
@@ -252,22 +257,22 @@ class Dataset:
         return {task.name: self.table[task.name].to_pylist() for task in self.tasks}
 
     def label_ids(self, task: Task) -> npt.NDArray[np.int64]:
-        """The N labels of the task of this name as positions among the labels of `task`, int64 [N].
+        """Return the N labels of a task as positions in `task.labels`, int64 [N].
 
         Args:
-            task: the one whose order of labels counts: that of a model, if the positions meet the model's outputs.
+            task: the task, matched by name. Use a model's task to get positions of the model's outputs.
 
         Raises:
-            DatasetError: the rows have no such task, or have a label that is not one of `task`.
+            DatasetError: the rows have no labels for this task, or one that `task` does not have.
         """
         self._check_labelled([task])
         return _label_ids(self.table, task)
 
     def with_tasks(self, tasks: Sequence[Task]) -> Dataset:
-        """The same rows, labelled for `tasks` alone: matched by name, with the labels and the order that these have.
+        """Return the same rows with these tasks only, matched by name. `tasks` determine the labels and their order.
 
         Raises:
-            DatasetError: the rows lack one of the tasks, or have a label that is not one of its task.
+            DatasetError: the rows have no labels for a task, or a label that its task does not have.
         """
         self._check_labelled(tasks)
         return Dataset(tuple(tasks), self.table.select([TEXT, *(task.name for task in tasks), PROVENANCE, PARENT]))
@@ -276,39 +281,39 @@ class Dataset:
         names = [task.name for task in self.tasks]
         if missing := [task.name for task in tasks if task.name not in names]:
             raise DatasetError(
-                f"the rows are labelled for {', '.join(names)}, not for {', '.join(missing)}: add a column of labels for each, "
-                "or choose tasks that the rows are labelled for"
+                f"the rows have labels for {', '.join(names)}, not for {', '.join(missing)}: add a column of labels for each, "
+                "or choose tasks that have labels"
             )
 
     def combination_ids(self) -> npt.NDArray[np.int64]:
-        """The labels of all tasks at once as a number, int64 [N]: the same for two rows if all their labels are."""
+        """Return a number per row, int64 [N], that is equal for rows with the same labels for all tasks."""
         ids = np.zeros(len(self), np.int64)
         for task in self.tasks:
             ids = ids * len(task.labels) + self.label_ids(task)
         return ids
 
     def label_counts(self) -> dict[str, dict[str, int]]:
-        """For each task the rows of each label, labels in the task's order."""
+        """Return for each task the number of rows per label, in the order of its labels."""
         counts = {name: Counter(column) for name, column in self.labels.items()}
         return {task.name: {label: counts[task.name][label] for label in task.labels} for task in self.tasks}
 
     def take(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Dataset:
-        """The rows at these positions, in this order."""
+        """Return the rows at these positions, in this order."""
         return Dataset(self.tasks, self.table.take(pa.array(rows, pa.int64())))
 
     def extend(self, other: Dataset) -> Dataset:
-        """These rows, and after them those of another dataset, labelled for the same tasks.
+        """Append the rows of another dataset with labels for the same tasks.
 
         Raises:
-            DatasetError: the other rows lack a task of these, or have a label that is not one of its task.
+            DatasetError: the other rows have no labels for a task, or a label that the task does not have.
         """
         added = other.with_tasks(self.tasks).table
         return Dataset(self.tasks, pa.concat_tables([self.table, added.select(self.table.column_names)]))
 
     def clean(self) -> Dataset:
-        """The rows as the default `Cleaner` leaves them; what it changed and dropped is logged, with numbers.
+        """Clean the rows with the default `Cleaner`. A summary of changed and dropped rows is logged.
 
-        goalkit.datasets.Cleaner has options, and gives a record of each change.
+        `goalkit.datasets.Cleaner` has options and records each change.
         """
         from goalkit.datasets.cleaning import Cleaner
 
@@ -317,13 +322,13 @@ class Dataset:
         return cleaning.dataset
 
     def split(self, *, train: float = 0.70, validation: float = 0.15, test: float = 0.15, seed: int = 0) -> Splits:
-        """Divide the rows; see goalkit.datasets.splits.split."""
+        """Split the rows into three parts; see `goalkit.datasets.splits.split`."""
         from goalkit.datasets.splits import split
 
         return split(self, train=train, validation=validation, test=test, seed=seed)
 
     def digest(self) -> str:
-        """SHA-256 over the rows, whatever their order: which data a model was trained on."""
+        """Return a SHA-256 of the rows, independent of their order. It identifies the data on which a model was trained."""
         rows = sorted("\t".join(row) for row in zip(self.texts, *self.labels.values(), strict=True))
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
@@ -349,13 +354,13 @@ def _check_names(labels: Collection[str]) -> None:
 def _strings(name: str, column: Sequence[str] | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     try:
         strings = column if isinstance(column, pa.ChunkedArray) else pa.array(column, pa.string())
-    except (pa.ArrowException, TypeError) as fault:
+    except (pa.ArrowException, TypeError) as error:
         raise DatasetError(
-            f"the column {name} does not hold strings only ({reason_of(fault)}): give each row a string"
-        ) from fault
+            f"the column {name} has values other than strings ({reason_of(error)}): give each row a string"
+        ) from error
     if strings.null_count:
         row = pc.index(strings.is_null(), True).as_py() + 1
-        raise DatasetError(f"the column {name} has nothing in row {row}: give each row a string")
+        raise DatasetError(f"the column {name} has no value in row {row}: give each row a string")
     return strings
 
 

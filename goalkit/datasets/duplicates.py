@@ -1,8 +1,8 @@
-"""Near-duplicates: the one meaning of them that corpus, cleaning, splitting and the leak test share.
+"""Near-duplicates, as used for the corpus, cleaning, splits and the check for leaks.
 
 Two texts are near-duplicates if, once numbers, dates, punctuation and emoji are masked (`skeleton`), they are equal or their
-normalised edit similarity is at least 0.8: 1 - Levenshtein distance / length of the longer one. That is reckoned in whole
-numbers, one edit in five characters, as 0.8 has no exact binary form and 彻底戒酒 and 想彻底戒酒 are at the very limit.
+normalised edit similarity, 1 - Levenshtein distance / length of the longer one, is at least 0.8. This is computed with
+integers, one edit in five characters, as 0.8 has no exact binary form: 彻底戒酒 and 想彻底戒酒 are exactly at the limit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from goalkit.datasets.minhash import candidate_pairs
 from goalkit.datasets.skeleton import skeleton
 
 EXACT_UP_TO = 10_000
-"""Different masked texts up to which each is compared with each; beyond, MinHash proposes whom to compare."""
+"""Up to this number of distinct masked texts, all pairs are compared. Beyond, MinHash proposes candidate pairs."""
 
 BLOCK = 512
 BATCH = 50_000
@@ -33,19 +33,19 @@ def near_duplicates(one: str, other: str) -> bool:
 
 
 def masked(text: str) -> str:
-    """The skeleton of a text, or the text itself if nothing else is left of it."""
+    """Return the skeleton of a text, or the text itself if its skeleton has only masks."""
     mask = skeleton(text)
     return mask if mask.strip("#") else text
 
 
 def duplicate_groups(texts: Sequence[str] | pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Which of N texts belong together, int64 [N]: near-duplicates, and theirs in turn, have the same number."""
+    """Return a group number per text, int64 [N]. Near-duplicates, and near-duplicates of those, are in one group."""
     masks, places = _sorted_masks(texts)
     return linked(near_duplicate_pairs(masks), len(masks))[places]
 
 
 def _sorted_masks(texts: Sequence[str] | pa.ChunkedArray) -> tuple[pa.StringArray, npt.NDArray[np.int64]]:
-    """The different masked texts in their order, and the place of each of N texts among them, int64 [N]."""
+    """Return the distinct masked texts, sorted, and the position of each of N texts among them, int64 [N]."""
     batches = []
     for start in range(0, len(texts), BATCH):
         batch = texts[start : start + BATCH]
@@ -58,7 +58,7 @@ def _sorted_masks(texts: Sequence[str] | pa.ChunkedArray) -> tuple[pa.StringArra
 
 
 def linked(pairs: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
-    """Which of `count` things hang together by pairs, int64 [P, 2], of them: a number for each, int64 [count]."""
+    """Return the connected component of each of `count` nodes, int64 [count], linked by `pairs`, int64 [P, 2]."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -67,7 +67,7 @@ def linked(pairs: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
 
 
 def near_duplicate_pairs(masks: pa.StringArray) -> npt.NDArray[np.int64]:
-    """The pairs of masked texts, all different and sorted, that are near-duplicates, as positions, int64 [P, 2]."""
+    """Return the positions of near-duplicates, int64 [P, 2], among masked texts that are distinct and sorted."""
     from rapidfuzz.distance import Levenshtein
     from rapidfuzz.process import cpdist
 
@@ -85,7 +85,7 @@ def near_duplicate_pairs(masks: pa.StringArray) -> npt.NDArray[np.int64]:
 
 
 def _all_pairs(masks: Sequence[str], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Each with each, by blocks of about one length: one that is longer by more than a quarter cannot be near."""
+    """Compare all pairs, in blocks of similar length. Texts that are longer by more than a quarter are skipped."""
     from rapidfuzz.distance import Levenshtein
     from rapidfuzz.process import cdist
 

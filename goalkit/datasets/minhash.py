@@ -1,9 +1,9 @@
-"""MinHash: which of very many short texts are worth comparing (Broder, 1997, On the resemblance and containment of documents).
+"""MinHash: candidate pairs of similar short texts (Broder, 1997, On the resemblance and containment of documents).
 
-The sets compared are of characters, each with how often it came before in the text. Texts with an edit similarity of 0.8
-share at least two thirds of those (a fifth of the characters replaced leaves 0.8 in common out of 1.2), so 40 bands of 5
-hashes propose 99.6 % of such pairs. A library that keeps each text's hashes and buckets as objects takes gigabytes for a
-million texts; here a text takes 4 bytes a band and 8 more.
+The elements of a text's set are its characters, each with its number of earlier occurrences. Texts with an edit similarity
+of 0.8 share at least two thirds of them (replacing a fifth of the characters leaves 0.8 in common out of 1.2), so 40 bands of
+5 hashes find 99.6 % of such pairs. Libraries with hashes and buckets as objects need gigabytes for a million texts; here a
+text needs 4 bytes per band and 8 more.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ import pyarrow as pa
 BANDS, ROWS = 40, 5
 
 NEIGHBOURS = 16
-"""Texts in one bucket are compared with this many next ones: enough to link all, without the square of a large bucket."""
+"""Each text in a bucket is paired with this many next ones. This links all of them without quadratic cost."""
 
 SEED = 20_240_601
 
 BLOCK = 1 << 15
-"""Texts whose characters are in memory at a time."""
+"""Number of texts whose characters are in memory at a time."""
 
 _CHARACTER_BITS = np.uint64(21)
 
 
 def candidate_pairs(texts: pa.StringArray, lengths: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-    """Pairs of positions, first below second, int64 [P, 2], a band and a distance in its buckets at a time.
+    """Yield pairs of positions, int64 [P, 2], per band and per distance within buckets.
 
-    Left out are pairs that cannot have an edit similarity of 0.8 by their lengths or characters: replacing a character
-    changes two in a set of characters, leaving it out or putting it in changes one.
+    Pairs whose lengths or characters rule out an edit similarity of 0.8 are left out: a replacement changes at most two
+    elements of the set of characters, an insertion or deletion at most one.
 
     Args:
-        texts: N texts, none of them empty; give them sorted, as which of a large bucket are compared goes by their order.
-        lengths: their characters, int64 [N].
+        texts: N non-empty texts, sorted so that the pairs from large buckets are reproducible.
+        lengths: their numbers of characters, int64 [N].
     """
     keys, alphabets = _signatures(texts)
     for key in keys:
@@ -53,7 +53,7 @@ def candidate_pairs(texts: pa.StringArray, lengths: npt.NDArray[np.int64]) -> It
 
 
 def _signatures(texts: pa.StringArray) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
-    """For N texts the key of each band, [BANDS, N], and the characters as bits that several may share, [N]."""
+    """Return the keys of N texts per band, uint32 [BANDS, N], and a bit mask of the hashed characters of each, uint64 [N]."""
     random = np.random.default_rng(SEED)
     factors, offsets = random.integers(1, 2**63, (2, BANDS, ROWS), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     keys = np.zeros((BANDS, len(texts)), np.uint32)
@@ -74,7 +74,7 @@ def _signatures(texts: pa.StringArray) -> tuple[npt.NDArray[np.uint32], npt.NDAr
 
 
 def _elements(texts: list[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """The elements of all texts' sets as one array of numbers, and where each text's begin. No text may be empty."""
+    """Return the set elements of all texts as one array, and the start of each text's. No text may be empty."""
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     characters = np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32).astype(np.uint64)
     owned = np.sort(np.repeat(np.arange(len(texts), dtype=np.uint64), lengths) << _CHARACTER_BITS | characters)
@@ -85,13 +85,13 @@ def _elements(texts: list[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.
 
 
 def _bits(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """How many bits of each of N values are set, int64 [N]."""
+    """Return the number of set bits of each of N values, int64 [N]."""
     bits: npt.NDArray[np.int64] = np.unpackbits(values.view(np.uint8).reshape(-1, 8), axis=1).sum(axis=1, dtype=np.int64)
     return bits
 
 
 def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Spread every bit over all (the finaliser of MurmurHash3)."""
+    """Mix the bits of each value (the finaliser of MurmurHash3)."""
     values = (values ^ (values >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     values = (values ^ (values >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
     return values ^ (values >> np.uint64(33))

@@ -1,4 +1,4 @@
-"""`clean_file`: a file cleaned, with all that it has beside texts and labels."""
+"""`clean_file`: clean a file and keep its other columns."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ def clean_file(
     sheet: str | None = None,
     rejects: str | Path | None = None,
 ) -> Cleaning:
-    """Clean a file into another that has all its columns, in their order, without the rows that are dropped.
+    """Clean a file and write the remaining rows, with all columns in order, to another file.
 
-    Texts are written as cleaning leaves them, labels as they are read: renamed, merged, without stray spaces. Everything else
-    stays as it is, but what stands before a header line is left out. The format is that of the suffix of `output`, in UTF-8;
-    files of delimited text with the same suffix have the same delimiter.
+    Texts are written cleaned, and labels as they are read: renamed, merged, without stray spaces. Other columns are
+    unchanged; records before the header are left out. The suffix of `output` selects the format, always in UTF-8. Delimited
+    text with the same suffix keeps its delimiter.
 
     Args:
-        path: a file that `Dataset.read` reads.
-        output: where to: .csv, .tsv, .txt, .jsonl, .ndjson or .parquet.
-        cleaner: what to clean with; `Cleaner()` if not given.
+        path: a file that `Dataset.read` can read.
+        output: the new file: .csv, .tsv, .txt, .jsonl, .ndjson or .parquet.
+        cleaner: the cleaner; defaults to `Cleaner()`.
         text: the column of texts.
-        labels: the label columns, as for `Dataset.read`.
-        rename: for a task, what to call its values, as for `Dataset.read`.
-        merge_labels: make one of labels that differ only by case, width or spaces, as for `Dataset.from_columns`.
-        encoding: of `path`, as for `Dataset.read`.
-        sheet: of an Excel workbook, as for `Dataset.read`.
-        rejects: a file for bad rows, as for `Dataset.read`.
+        labels: the label columns, as in `Dataset.read`.
+        rename: labels by which to replace values, as in `Dataset.read`.
+        merge_labels: merge labels that differ only by case, width or spaces, as in `Dataset.from_columns`.
+        encoding: encoding of `path`, as in `Dataset.read`.
+        sheet: sheet of an Excel workbook, as in `Dataset.read`.
+        rejects: a file for bad rows, as in `Dataset.read`.
 
     Returns:
-        What the cleaning did, and the dataset that is left.
+        The cleaned dataset and a record of all changes.
 
     Raises:
-        DatasetError: `path` cannot be read, no row is left, or `output` is of a format that cannot hold the rows.
-        StorageError: a file cannot be written. What stood there before still stands.
-        ConfigurationError: a column holds a single label, or the name of a task cannot be one.
+        DatasetError: `path` cannot be read, no row is left, or the format of `output` cannot represent the rows.
+        StorageError: a file cannot be written. Its previous content is unchanged.
+        ConfigurationError: a column has a single label, or a task name is invalid.
     """
     path, output = Path(path), Path(output)
     check_writable(output)
@@ -65,7 +65,7 @@ def clean_file(
 
 
 def _cleaned(records: Sequence[Record], names: Sequence[str], cleaning: Cleaning) -> Iterator[Record]:
-    """The records that stay, with the texts and labels that they have now."""
+    """Yield the remaining records, with their cleaned texts and labels."""
 
     @cache
     def places(columns: tuple[str, ...]) -> list[int]:

@@ -1,6 +1,6 @@
-"""The skeleton of a goal: what is left when numbers, dates, punctuation and emoji are masked.
+"""The skeleton of a goal: its text with numbers and dates masked, and without punctuation and emoji.
 
-跑步5公里 and 跑步３公里！ have one skeleton. Rows that share one are kept on one side of every split.
+跑步5公里 and 跑步３公里！ have the same skeleton. Rows with the same skeleton are in the same part of every split.
 """
 
 from __future__ import annotations
@@ -18,6 +18,6 @@ _MASKS = re.compile("##+")
 
 
 def skeleton(text: str) -> str:
-    """Mask `text`: each number or date becomes `#`, and only letters and characters stay beside it."""
+    """Replace each number or date in `text` by `#`, and drop all but letters and Chinese characters."""
     masked = _MASKED.sub("#", unicodedata.normalize("NFKC", text).lower())
     return _MASKS.sub("#", _MARKS.sub("", masked))

@@ -1,4 +1,4 @@
-"""Spellings of labels: those that look the same are one label, those that look alike are reported, or merged."""
+"""Spellings of labels. Labels that look the same are unified; labels that look similar are reported or merged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from goalkit.datasets.characters import compose, drop_invisible, tidy_space
 
 _SHOWN = 5
-"""Groups of labels that a message shows."""
+"""Maximum number of groups of labels in a message."""
 
 _RADICALS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x2E80, 0x2FE0)}
 _STYLES = dict.fromkeys(map(ord, "\ufe0e\ufe0f"))
@@ -24,27 +24,27 @@ logger = logging.getLogger(__name__)
 
 @lru_cache(maxsize=1 << 16)
 def bare(value: str) -> str:
-    """A label without what nobody sees: stray white space, invisible characters, and other codes for the same character.
+    """Remove invisible differences from a label: stray white space, invisible characters, other codes of the same character.
 
-    Unicode's canonical equivalents (NFC) become one, and so do radicals with the characters that they look like (⼯ and 工).
+    Canonically equivalent characters are unified (NFC), and so are radicals and the characters that look like them (⼯, 工).
     """
     return tidy_space(compose(drop_invisible(value).translate(_RADICALS)))
 
 
 @lru_cache(maxsize=1 << 16)
 def alike(value: str) -> str:
-    """What labels have in common that differ only by case, width, spaces or another compatibility form (NFKC)."""
+    """Return a key that is equal for labels that differ only by case, width, spaces or compatibility form (NFKC)."""
     folded = unicodedata.normalize("NFKC", bare(value)).casefold()
     return "".join(unicodedata.normalize("NFKC", folded).translate(_STYLES).split())
 
 
 def label_of(value: str, labels: tuple[str, ...], *, merge: bool) -> str | None:
-    """Which of a task's labels `value` is a spelling of, if it is one.
+    """Return the label of which `value` is a spelling, or None.
 
     Args:
-        value: as it was found.
-        labels: what there is to choose from. The very spelling goes first, then one that looks the same.
-        merge: whether one that looks alike will do as well.
+        value: the spelling in the data.
+        labels: the labels of a task. An exact match takes precedence over one that looks the same.
+        merge: also match labels that differ by case, width or spaces.
     """
     known = _known(labels, merge)
     return known.get(value) or known.get(bare(value)) or (known.get(alike(value)) if merge else None)
@@ -58,24 +58,24 @@ def _known(labels: tuple[str, ...], merge: bool) -> Mapping[str, str]:
 
 
 def alike_labels(counts: Mapping[str, int]) -> list[dict[str, int]]:
-    """Groups of labels that differ only by case, width or spaces, each label with its rows, the commonest first."""
+    """Return groups of labels that differ only by case, width or spaces, with row counts, the most common label first."""
     return _groups(counts, alike)
 
 
 def spelled(task: str, column: pa.ChunkedArray, labels: tuple[str, ...] | None, *, merge: bool) -> pa.ChunkedArray:
-    """A column of labels, all spellings of a label brought to one; where there were several, they are logged with their rows.
+    """Unify the spellings of each label in a column. Labels with several spellings are logged with their row counts.
 
     Args:
-        task: what to call the labels in the log.
+        task: name of the task in the log.
         column: N strings, none of them missing.
-        labels: the labels to hold to, whose spelling counts; None takes what the column holds.
-        merge: make labels one that look alike, under the commonest of them, rather than report them.
+        labels: the labels with the spelling to use; None to take them from the column.
+        merge: merge labels that differ by case, width or spaces into the most common one, instead of only reporting them.
     """
     found = {each["values"]: each["counts"] for each in pc.value_counts(column).to_pylist()}
     names = {value: (label_of(value, labels, merge=merge) if labels else None) or bare(value) for value in found}
     if same := _groups(found, names.__getitem__):
         shown = _shown({names[next(iter(group))]: group for group in same})
-        logger.warning("%s: spellings that differ only by what nobody sees are read as one label: %s", task, shown)
+        logger.warning("%s: spellings with only invisible differences are read as one label: %s", task, shown)
     if labels is None:
         counts: dict[str, int] = defaultdict(int)
         for value, rows in found.items():
@@ -99,7 +99,7 @@ def spelled(task: str, column: pa.ChunkedArray, labels: tuple[str, ...] | None, 
 
 
 def _groups(counts: Mapping[str, int], key: Callable[[str], str]) -> list[dict[str, int]]:
-    """The labels with their rows that share a key with another, commonest first, then in the order of their characters."""
+    """Return groups of labels with the same key, with row counts, by descending count and then alphabetically."""
     members: dict[str, list[str]] = defaultdict(list)
     for label in sorted(counts, key=lambda label: (-counts[label], label)):
         members[key(label)].append(label)
@@ -108,8 +108,8 @@ def _groups(counts: Mapping[str, int], key: Callable[[str], str]) -> list[dict[s
 
 def _shown(groups: Mapping[str, Mapping[str, int]]) -> str:
     lines = (f"{name} ({', '.join(_with_rows(group.items()))})" for name, group in groups.items())
-    told = "; ".join(line for line, _ in zip(lines, range(_SHOWN), strict=False))
-    return f"{told}; and {len(groups) - _SHOWN} more" if len(groups) > _SHOWN else told
+    text = "; ".join(line for line, _ in zip(lines, range(_SHOWN), strict=False))
+    return f"{text}; and {len(groups) - _SHOWN} more" if len(groups) > _SHOWN else text
 
 
 def _with_rows(counts: Iterable[tuple[str, int]]) -> Iterable[str]:

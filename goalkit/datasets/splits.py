@@ -1,4 +1,4 @@
-"""Splitting a dataset so that nothing leaks from one side to another."""
+"""Split a dataset without leaks between the parts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SIDES = ("train", "validation", "test")
 
 @attrs.frozen
 class Splits:
-    """Three disjoint parts of one dataset: to learn from, to choose by, and to report on once.
+    """Three disjoint parts of a dataset: for training, validation and testing.
 
-    All are labelled for the tasks of `train`. The other parts are brought to them by name (`Dataset.with_tasks`), so it does
-    not matter whether every label occurs in them, nor in which order their own tasks have them.
+    All have the tasks of `train`. The other parts are converted by `Dataset.with_tasks`, so they need not have every label,
+    and the label order of their tasks does not matter.
 
     Raises:
-        DatasetError: a part lacks a task of `train`, or has a label that the task there does not have.
+        DatasetError: a part has no labels for a task of `train`, or a label that the task does not have.
     """
 
     train: Dataset
@@ -37,22 +37,22 @@ class Splits:
         for side in ("validation", "test"):
             try:
                 object.__setattr__(self, side, getattr(self, side).with_tasks(self.train.tasks))
-            except DatasetError as fault:
-                raise DatasetError(f"the {side} part does not fit the training part: {fault}") from fault
+            except DatasetError as error:
+                raise DatasetError(f"the {side} part does not fit the training part: {error}") from error
 
 
 def split(dataset: Dataset, *, train: float, validation: float, test: float, seed: int) -> Splits:
-    """Divide rows into three parts, stratified over all tasks at once.
+    """Split rows into three parts, stratified over all tasks.
 
-    Near-duplicates (see goalkit.datasets.duplicates), and a row with all derived from it, land on one side. The division
-    depends on the texts and the seed, not on the order of the rows.
+    Near-duplicates (see `goalkit.datasets.duplicates`), and a row and all rows derived from it, are in the same part. The
+    split depends on the rows and the seed, not on the order of the rows.
 
     Args:
-        dataset: what to divide.
-        train: share of the rows to learn from.
-        validation: share to choose by.
-        test: share to report on; the three sum to 1.
-        seed: another seed, another division.
+        dataset: the rows to split.
+        train: share of rows for training.
+        validation: share of rows for validation.
+        test: share of rows for testing; the three shares sum to 1.
+        seed: seed of the split.
 
     Raises:
         ConfigurationError: the shares do not sum to 1, or one is not positive.
@@ -69,7 +69,7 @@ def split(dataset: Dataset, *, train: float, validation: float, test: float, see
     placed = {side: [0] * len(sizes) for side in SIDES}
 
     def room(rows: list[int], side: str) -> float:
-        """How far below their share of this side the strata of `rows` are: 1 when empty, 0 when full."""
+        """Return the sum of the unfilled shares of the strata of `rows` in a part: each is 1 if empty, 0 if full."""
         here, full = placed[side], wanted[side]
         return sum(1 - here[stratum] / full[stratum] for row in rows for stratum in strata_of[combinations[row]])
 
@@ -87,9 +87,9 @@ def split(dataset: Dataset, *, train: float, validation: float, test: float, see
 
 
 def _strata(dataset: Dataset) -> tuple[list[int], npt.NDArray[np.int64]]:
-    """For each row the number of its combination of labels, and for each combination what a side has a fair share of.
+    """Return the combination of labels of each row, and the strata of each of C combinations, int64 [C, 2 + tasks].
 
-    That is, as numbers, int64 [C, 2 + tasks]: the combination itself, each of its labels, and rows at all.
+    The strata are numbers of the combination itself, of each of its labels, and of all rows.
     """
     found, first, combinations = np.unique(dataset.combination_ids(), return_index=True, return_inverse=True)
     columns = [np.arange(len(found))]
@@ -100,11 +100,11 @@ def _strata(dataset: Dataset) -> tuple[list[int], npt.NDArray[np.int64]]:
 
 
 def families(texts: pa.ChunkedArray, parents: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Which of N rows must stay together, int64 [N]: near-duplicates, and rows with what they were derived from.
+    """Return a family number per row, int64 [N]. Near-duplicates, and rows and their parents, are in one family.
 
     Args:
-        texts: of the N rows.
-        parents: the N texts that they were derived from; an empty one says from none.
+        texts: the N texts.
+        parents: the N texts from which they were derived; empty strings for none.
     """
     derived = np.flatnonzero(pc.not_equal(parents, "").to_numpy())
     groups = duplicate_groups(pa.chunked_array([*texts.chunks, *parents.take(pa.array(derived)).chunks], pa.string()))
@@ -114,10 +114,10 @@ def families(texts: pa.ChunkedArray, parents: pa.ChunkedArray) -> npt.NDArray[np
 
 
 def _families_by_size(dataset: Dataset, ranks: npt.NDArray[np.int64]) -> Iterator[list[int]]:
-    """The rows of each family, the largest first, else by the rank of its first text; rows by their rank."""
+    """Yield the rows of each family by rank: the largest family first, then by the rank of its first text."""
     family = np.unique(families(dataset.table[TEXT], dataset.table[PARENT]), return_inverse=True)[1]
     alphabetic = pc.sort_indices(dataset.table[TEXT]).to_numpy()
-    leads = alphabetic[np.unique(family[alphabetic], return_index=True)[1]]  # of each family the row of its first text
+    leads = alphabetic[np.unique(family[alphabetic], return_index=True)[1]]  # the row of the first text of each family
     starts = np.concatenate([[0], np.cumsum(np.bincount(family))])
     members = np.lexsort((ranks, family))
     for number in np.lexsort((ranks[leads], starts[:-1] - starts[1:])).tolist():
@@ -125,7 +125,7 @@ def _families_by_size(dataset: Dataset, ranks: npt.NDArray[np.int64]) -> Iterato
 
 
 def _ranks(dataset: Dataset, seed: int) -> npt.NDArray[np.int64]:
-    """The places of N rows in the order of the SHA-256 of the seed and their text, and of their labels, int64 [N]."""
+    """Return the rank of each of N rows, int64 [N], by the SHA-256 of seed and text, and then by labels."""
     heads, texts = bytearray(), dataset.table[TEXT]
     for start in range(0, len(texts), BATCH):
         for text in texts[start : start + BATCH].to_pylist():

@@ -1,4 +1,4 @@
-"""Records into files: delimited text, JSON lines or Parquet, by the suffix."""
+"""Write records as delimited text, JSON lines or Parquet, depending on the suffix."""
 
 from __future__ import annotations
 
@@ -21,24 +21,22 @@ SUFFIXES = (*DELIMITED, *LINES, ".parquet")
 
 
 def check_writable(path: Path) -> None:
-    """Raise DatasetError unless `write_records` knows the suffix of `path`."""
+    """Raise DatasetError unless `write_records` supports the suffix of `path`."""
     if path.suffix.lower() not in SUFFIXES:
-        raise DatasetError(
-            f"{path} has the suffix {path.suffix!r}, in which nothing is written: use one of {', '.join(SUFFIXES)}"
-        )
+        raise DatasetError(f"{path} has the suffix {path.suffix!r}, which cannot be written: use one of {', '.join(SUFFIXES)}")
 
 
 def write_records(path: Path, records: Sequence[Record], *, delimiter: str | None = None) -> None:
-    """Write records, whole or not at all, with their columns in the order in which they first appear.
+    """Write records atomically, with columns in the order of their first occurrence.
 
     Args:
-        path: where to.
-        records: one at least; they may have different columns.
-        delimiter: of delimited text; the one that the suffix promises if None.
+        path: the file to write.
+        records: at least one; they may have different columns.
+        delimiter: delimiter of delimited text; None for the usual one of the suffix.
 
     Raises:
-        DatasetError: the suffix is not known, or two columns of one name cannot be told apart in this format.
-        StorageError: the file cannot be written. What stood there before still stands.
+        DatasetError: the suffix is not supported, or several columns have the same name, which this format does not allow.
+        StorageError: the file cannot be written. Its previous content is unchanged.
     """
     check_writable(path)
     suffix = path.suffix.lower()
@@ -46,7 +44,7 @@ def write_records(path: Path, records: Sequence[Record], *, delimiter: str | Non
         columns, rows = _tabulated(records)
         with replacing_file(path) as file:
             lines = SimpleNamespace(write=lambda line: file.write(f"{line[:-2]}\n"))
-            # only what its line ends are made of does the csv module quote, and a lone return has to be
+            # the csv module quotes only characters of its line terminator, and a lone return must be quoted
             writer = csv.writer(lines, delimiter=delimiter or DELIMITED[suffix], lineterminator="\r\n")
             writer.writerow(columns)
             writer.writerows(map(_text, row) for row in rows)
@@ -76,7 +74,7 @@ def _tabulated(records: Sequence[Record]) -> tuple[Sequence[str], Iterable[Seque
 
 
 def _text(value: object) -> str:
-    """A value in a field: text as it is, nothing as nothing, dates as ISO 8601, all else as in JSON."""
+    """Format a field: text unchanged, None as empty, dates in ISO 8601, everything else as in JSON."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else _json(value).strip('"')
@@ -89,7 +87,7 @@ def _json(value: object) -> str:
 
 
 def _array(values: Sequence[object]) -> pa.Array:
-    """A column of Arrow, of strings if the values are of several kinds."""
+    """Return an Arrow column, of strings if the values have different types."""
     try:
         return pa.array(values)
     except pa.ArrowException:

@@ -1,4 +1,4 @@
-"""WordPiece tokenisation: vocabulary, settings, and the texts that tell two tokenizers apart."""
+"""WordPiece tokenisation: vocabulary, settings, and texts for comparing two tokenizers."""
 
 from goalkit.tokenization.pretrained import load_wordpiece, wordpiece_from_transformers
 from goalkit.tokenization.probes import EDGE_CASES, probe_texts

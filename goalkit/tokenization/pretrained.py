@@ -1,4 +1,4 @@
-"""Taking over the tokenizer that a checkpoint was trained with, exactly or not at all."""
+"""Convert the tokenizer of a checkpoint, exactly or not at all."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PARTS = {"model": "WordPiece", "normalizer": "BertNormalizer", "pre_tokenizer": "BertPreTokenizer"}
-"""The parts of `tokenizer.json` that goalkit has a counterpart for."""
+"""The supported types of the parts of `tokenizer.json`."""
 
 ADVICE = "goalkit supports BERT's WordPiece tokenizers only; choose a checkpoint that has one"
 
 LENGTH = 32
-"""Tokens that texts are cut to when two tokenizers are compared: cutting is part of it."""
+"""Length in tokens for comparing two tokenizers. It is short so that truncation is compared as well."""
 
 
 def load_wordpiece(source: str | Path) -> WordPieceTokenizer:
-    """The tokenizer of a checkpoint, from a folder or a hub name.
+    """Load the tokenizer of a checkpoint, from a folder or by its hub name.
 
     Raises:
         ModelError: there is none, or it cannot be reproduced exactly.
@@ -34,30 +34,30 @@ def load_wordpiece(source: str | Path) -> WordPieceTokenizer:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except Exception as fault:  # whatever transformers stumbles over, packages that other kinds of tokenizers need among it
-        reason = str(fault).strip().split("\n")[0]
-        raise ModelError(f"the tokenizer of {os.fspath(source)} cannot be loaded ({reason}): {ADVICE}") from fault
+    except Exception as error:  # transformers raises many types, also for missing packages
+        reason = str(error).strip().split("\n")[0]
+        raise ModelError(f"the tokenizer of {os.fspath(source)} cannot be loaded ({reason}): {ADVICE}") from error
     return wordpiece_from_transformers(tokenizer, os.fspath(source))
 
 
 def wordpiece_from_transformers(tokenizer: PreTrainedTokenizerBase, source: str) -> WordPieceTokenizer:
-    """The tokenizer of a checkpoint as a `WordPieceTokenizer` that gives the same ids.
+    """Convert the tokenizer of a checkpoint to a `WordPieceTokenizer` with the same ids.
 
     Args:
         tokenizer: as `transformers.AutoTokenizer` loads it.
-        source: what to call the checkpoint in an error.
+        source: name of the checkpoint in error messages.
 
     Raises:
-        ModelError: it cannot be reproduced exactly: another model than WordPiece, a part that BERT's tokenizer does not have,
-            texts that are not framed by one token on each side, or ids that differ all the same.
+        ModelError: it cannot be reproduced exactly: its model is not WordPiece, it has a part that BERT's tokenizer does not
+            have, texts are not enclosed in one token on each side, or ids differ on a probe text.
     """
     parts = _parts(tokenizer, source)
     model, normalizer = parts["model"], parts["normalizer"]
     start, end = _frame(parts["post_processor"], source)
-    if len(model["vocab"]) <= len(tokenizer.all_special_tokens):  # transformers makes up a tokenizer where files are missing
-        raise ModelError(f"{source} has a tokenizer of special tokens alone: restore its vocab.txt or tokenizer.json")
+    if len(model["vocab"]) <= len(tokenizer.all_special_tokens):  # transformers invents a tokenizer if files are missing
+        raise ModelError(f"{source} has a tokenizer with special tokens only: restore its vocab.txt or tokenizer.json")
     if tokenizer.pad_token is None:
-        raise ModelError(f"{source} has a tokenizer without padding: name its pad_token in tokenizer_config.json")
+        raise ModelError(f"{source} has a tokenizer without padding: set its pad_token in tokenizer_config.json")
     strip_accents = normalizer["strip_accents"]
     added = ({name: value for name, value in token.items() if name != "special"} for token in parts["added_tokens"])
     settings = TokenizerSettings(
@@ -74,23 +74,23 @@ def wordpiece_from_transformers(tokenizer: PreTrainedTokenizerBase, source: str)
         added_tokens=tuple(AddedToken(**token) for token in added),
     )
     by_id = {number: piece for piece, number in model["vocab"].items()}
-    # a piece that vocab.txt holds twice has the later id alone; no word has brackets in it, so the placeholder is never found
+    # a repeated piece has the later id only; words have no brackets, so the placeholder is never matched
     pieces = tuple(by_id.get(number, f"[no piece {number}]") for number in range(max(by_id) + 1))
     try:
         taken = WordPieceTokenizer(pieces, settings)
-    except ModelError as fault:
-        raise ModelError(f"{source}: {fault}") from fault
+    except ModelError as error:
+        raise ModelError(f"{source}: {error}") from error
     _compare(tokenizer, taken, source)
     return taken
 
 
 def _parts(tokenizer: PreTrainedTokenizerBase, source: str) -> dict[str, Any]:
-    """What `tokenizer.json` would hold, once it is certain that goalkit has a counterpart for each part."""
+    """Return the content of `tokenizer.json`, after checking that every part is supported."""
     try:
         parts: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
-    except Exception as fault:  # there is no backend, or it has a part written in Python, for which it raises just Exception
+    except Exception as error:  # no backend, or a part written in Python, which raises a plain Exception
         kind = type(tokenizer).__name__
-        raise ModelError(f"{source} has a {kind}, which splits texts by code of its own: {ADVICE}") from fault
+        raise ModelError(f"{source} has a {kind}, which splits texts with custom code: {ADVICE}") from error
     for name, wanted in PARTS.items():
         found = (parts[name] or {"type": "None"})["type"]
         if found != wanted:
@@ -99,7 +99,7 @@ def _parts(tokenizer: PreTrainedTokenizerBase, source: str) -> dict[str, Any]:
 
 
 def _frame(post_processor: dict[str, Any] | None, source: str) -> tuple[str, str]:
-    """The tokens before and after each text."""
+    """Return the tokens before and after each text."""
     match post_processor:
         case {
             "type": "TemplateProcessing",
@@ -112,14 +112,14 @@ def _frame(post_processor: dict[str, Any] | None, source: str) -> tuple[str, str
             return start, end
         case {"type": "BertProcessing" | "RobertaProcessing", "cls": [str(start), _], "sep": [str(end), _]}:
             return start, end
-    raise ModelError(f"{source} has a tokenizer that does not frame texts as [CLS] text [SEP], of token type 0: {ADVICE}")
+    raise ModelError(f"{source} has a tokenizer that does not encode texts as [CLS] text [SEP] with token type 0: {ADVICE}")
 
 
 def _compare(theirs: PreTrainedTokenizerBase, ours: WordPieceTokenizer, source: str) -> None:
-    """Raise an error unless both give the same ids: code and options of transformers do not stand in `tokenizer.json`."""
+    """Raise ModelError unless both give the same ids, as `tokenizer.json` does not have all settings of transformers."""
     texts = probe_texts(ours.settings)
     wanted = theirs(texts, truncation=True, max_length=LENGTH)["input_ids"]
     batch = ours.encode(texts, LENGTH)
     for text, right, ids, mask in zip(texts, wanted, batch.input_ids, batch.attention_mask, strict=True):
         if (found := ids[: int(mask.sum())].tolist()) != right:
-            raise ModelError(f"{source} has a {type(theirs).__name__} that makes {right} of {text!r}, not {found}: {ADVICE}")
+            raise ModelError(f"{source} has a {type(theirs).__name__} that encodes {text!r} as {right}, not {found}: {ADVICE}")

@@ -1,4 +1,4 @@
-"""Texts that tell two tokenizers apart."""
+"""Texts on which different tokenizers disagree."""
 
 from __future__ import annotations
 
@@ -49,18 +49,22 @@ EDGE_CASES = (
     "สวัสดี नमस्ते",
     "e\u0301 与 é",
 )
-"""Where tokenizers disagree: white space, control characters, full width, accents, emoji, rare ideographs."""
+"""Texts that tokenizers often disagree on: white space, control characters, full width, accents, emoji, rare characters."""
 
 LONGEST_WORD = 10_000
-"""A limit above this counts as none: no word is made to exceed it."""
+"""Limits above this are not probed: no longer word is generated."""
 
 
 def probe_texts(settings: TokenizerSettings) -> list[str]:
-    """Texts that a tokenizer which gets one of `settings` wrong encodes differently, if the vocabulary lets it show."""
+    """Return texts that a tokenizer with other `settings` encodes differently, as far as the vocabulary allows."""
     longest = min(settings.max_input_chars_per_word, LONGEST_WORD)
     texts = [*EDGE_CASES, "a" * longest, "a" * (longest + 1)]
     for token in (each.content for each in settings.added_tokens):
         first, rest = token[:1], token[1:]
         texts += [f"{token}跑步{token}", f"每天{token}{token}", f"a{token}b {token} c"]
-        texts += [token.swapcase(), f"{first}\u200b{rest}", f"{first}\u0301{rest}"]  # found only where text is normalized first
+        texts += [
+            token.swapcase(),
+            f"{first}\u200b{rest}",
+            f"{first}\u0301{rest}",
+        ]  # match only in normalized text
     return list(dict.fromkeys(texts))

@@ -1,4 +1,4 @@
-"""What WordPiece does besides looking pieces up, as a model's `config.json` and a bundle's `manifest.json` hold it."""
+"""Settings of WordPiece, as stored in a model's `config.json` and a bundle's `manifest.json`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class AddedToken:
-    """A string that is one token wherever a text holds it, whatever WordPiece would make of it.
+    """A string that always becomes a single token, without being split by WordPiece.
 
     Args:
-        id: its token id: its line in the vocabulary, or, if it has none, the next number after all others.
+        id: its token id: its line in the vocabulary or, if it has none, the next free id.
         content: the string.
-        single_word: only where no letter, mark, digit or underscore stands directly before or after it.
-        lstrip: it takes in white space before it.
-        rstrip: it takes in white space after it.
-        normalized: its normalized form is looked for in the normalized text; otherwise itself in the text as it is given.
+        single_word: match only if no letter, mark, digit or underscore comes directly before or after it.
+        lstrip: also consume white space before it.
+        rstrip: also consume white space after it.
+        normalized: match its normalized form in the normalized text, rather than the string in the original text.
     """
 
     id: int
@@ -28,20 +28,20 @@ class AddedToken:
 
 @attrs.frozen(kw_only=True)
 class TokenizerSettings:
-    """How texts become tokens; names and meanings are those of `tokenizer.json`, defaults those of bert-base-chinese.
+    """How texts become tokens. Names and meanings are those of `tokenizer.json`, defaults those of bert-base-chinese.
 
     Args:
         lowercase: lower-case the text.
-        strip_accents: decompose characters (NFD) and drop nonspacing marks; by default as `lowercase`.
+        strip_accents: decompose characters (NFD) and drop nonspacing marks; defaults to `lowercase`.
         handle_chinese_chars: put spaces around every Chinese character.
         clean_text: drop control, format and private-use characters, and turn white space into spaces.
-        continuing_subword_prefix: what pieces that continue a word start with.
-        max_input_chars_per_word: words with more characters are unknown.
+        continuing_subword_prefix: prefix of pieces that continue a word.
+        max_input_chars_per_word: longer words become `unk_token`.
         unk_token: the piece for unknown words.
         cls_token: the token before each text.
         sep_token: the token after each text.
-        pad_token: the token that fills up.
-        added_tokens: strings that are found in texts before WordPiece splits the rest.
+        pad_token: the token for padding.
+        added_tokens: strings that are matched before WordPiece splits the rest.
     """
 
     lowercase: bool = True

@@ -1,4 +1,4 @@
-"""WordPiece tokenisation from a `vocab.txt` and plain settings, so that any language can do the same."""
+"""WordPiece tokenisation from a `vocab.txt` and plain settings, which any programming language can reproduce."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 CHUNK = 10_000
-"""Texts that are tokenised at a time: what the library keeps of each until then is large."""
+"""Texts tokenised at a time. It limits memory: the intermediate results per text are large."""
 
 
 @attrs.frozen
 class TokenBatch:
     """Token ids of N texts, padded to S: two int32 arrays [N, S]; the mask is 1 on tokens and 0 on padding.
 
-    `texts` are the N texts themselves, to name them in a report; there may be none.
+    `texts` has the N texts for use in reports, or is empty.
     """
 
     input_ids: npt.NDArray[np.int32]
@@ -39,7 +39,7 @@ class TokenBatch:
         return len(self.input_ids)
 
     def take(self, rows: npt.NDArray[np.intp], length: int) -> TokenBatch:
-        """Some of the texts, their padding cut to `length` tokens."""
+        """Return the texts at positions `rows`, cut to `length` tokens."""
         texts = tuple(self.texts[row] for row in rows) if self.texts else ()
         return TokenBatch(self.input_ids[rows, :length], self.attention_mask[rows, :length], texts)
 
@@ -52,11 +52,11 @@ class WordPieceTokenizer:
 
     Args:
         vocabulary: the pieces, in the order of their ids.
-        settings: all else that decides ids.
+        settings: all other settings that affect ids.
 
     Raises:
-        ModelError: the vocabulary lacks a special token, holds a piece twice or one that `vocab.txt` cannot hold, an added
-            token has not the id that its place gives it, or two of them are the same once normalized.
+        ModelError: the vocabulary lacks a special token or has a repeated or multi-line piece, an added token does not have
+            the next free id, or two added tokens are the same once normalized.
     """
 
     vocabulary: tuple[str, ...] = attrs.field(repr=lambda pieces: f"<{len(pieces)} pieces>")
@@ -68,37 +68,37 @@ class WordPieceTokenizer:
         if missing := sorted(around - self._ids.keys() | {settings.unk_token} - known):
             raise ModelError(f"the vocabulary lacks {', '.join(missing)}: use the vocab.txt of a BERT tokenizer")
         if len(known) != len(self.vocabulary):
-            raise ModelError("the vocabulary holds a piece twice: restore vocab.txt, ids depend on its lines")
+            raise ModelError("the vocabulary has repeated pieces: restore vocab.txt, ids depend on its lines")
         if broken := [piece for piece in self.vocabulary if "\n" in piece or "\r" in piece]:
             raise ModelError(
-                f"the vocabulary holds {broken[0]!r}, which vocab.txt, a piece a line, cannot: use another vocabulary"
+                f"the vocabulary has the piece {broken[0]!r}, but vocab.txt has one piece per line: use another vocabulary"
             )
         for token in settings.added_tokens:
             if token.id != self._ids[token.content]:
                 raise ModelError(
-                    f"added token {token.content!r} has the id {token.id}, its place is {self._ids[token.content]}: "
-                    "list added tokens by id, those beyond the vocabulary without a gap"
+                    f"added token {token.content!r} has the id {token.id}, but should have {self._ids[token.content]}: "
+                    "list added tokens by id, and number those outside the vocabulary without gaps"
                 )
         forms = {"": ""}
         for content in (token.content for token in settings.added_tokens if token.normalized):
             form = self._backend.normalizer.normalize_str(content)
-            if (other := forms.setdefault(form, content)) != content:  # the library finds now one, now the other
+            if (other := forms.setdefault(form, content)) != content:  # the library would match either of them
                 raise ModelError(f"added tokens {other!r} and {content!r} are the same once normalized: remove one of them")
 
     @classmethod
     def from_file(cls, path: Path, settings: TokenizerSettings | None = None) -> WordPieceTokenizer:
-        """Read a `vocab.txt`: UTF-8, a piece a line, the line number being the id."""
+        """Read a `vocab.txt`: UTF-8, one piece per line. Ids are line numbers from 0."""
         try:
             text = path.read_bytes().decode()
-        except OSError as fault:
-            raise ModelError(f"{path} cannot be read ({fault.strerror}): check the path") from fault
-        except UnicodeDecodeError as fault:
-            raise ModelError(f"{path} is not UTF-8 ({fault.reason}): restore the file") from fault
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read ({error.strerror}): check the path") from error
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{path} is not UTF-8 ({error.reason}): restore the file") from error
         pieces = tuple(text.replace("\r\n", "\n").removesuffix("\n").split("\n"))
         return cls(pieces, settings or TokenizerSettings())
 
     def file_bytes(self) -> bytes:
-        """The vocabulary as `vocab.txt` holds it."""
+        """Return the vocabulary in the format of `vocab.txt`."""
         return ("\n".join(self.vocabulary) + "\n").encode()
 
     @cached_property
@@ -133,7 +133,7 @@ class WordPieceTokenizer:
 
     @property
     def size(self) -> int:
-        """How many token ids there are: pieces, and added tokens that are none."""
+        """Number of token ids: pieces, and added tokens that are not pieces."""
         return len(self._ids)
 
     @property
@@ -142,16 +142,16 @@ class WordPieceTokenizer:
         return self._ids[self.settings.pad_token]
 
     def pieces(self, text: str) -> list[str]:
-        """The pieces and added tokens of one text, without the tokens around it."""
+        """Split one text into pieces and added tokens, without `[CLS]` and `[SEP]`."""
         return [str(self._backend.id_to_token(number)) for number in self._backend.encode(text).ids]
 
     def encode(self, texts: Sequence[str], length: int | None = None, *, longest: int | None = None) -> TokenBatch:
-        """Token ids of `texts`, between the tokens that frame each text, `[CLS]` and `[SEP]`.
+        """Encode texts as token ids, each text between `[CLS]` and `[SEP]`.
 
         Args:
             texts: N strings.
-            length: S; longer texts are cut (the `[SEP]` stays), shorter ones padded. Without it S is the longest text.
-            longest: the most that S may be without a `length`.
+            length: S. Longer texts are cut (`[SEP]` is kept), shorter ones padded. Defaults to the longest text.
+            longest: upper limit for S if `length` is None.
 
         Returns:
             int32 ids and mask, [N, S].
@@ -172,7 +172,7 @@ class WordPieceTokenizer:
         return TokenBatch(ids, mask, tuple(texts))
 
     def encode_flat(self, texts: Sequence[str], longest: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Token ids of N texts one after another, int32 [T], and how many tokens each has, int64 [N], at most `longest`.
+        """Return the concatenated token ids of N texts, int32 [T], and their token counts, int64 [N], at most `longest` each.
 
         Raises:
             DatasetError: a text is not valid Unicode.
@@ -184,7 +184,7 @@ class WordPieceTokenizer:
         return np.array(ids, np.int32), np.array(lengths, np.int64)
 
     def _framed(self, texts: Sequence[str], longest: int | None) -> Iterator[list[int]]:
-        """The ids of each text between `[CLS]` and `[SEP]`, at most `longest` in all."""
+        """Yield the ids of each text with `[CLS]` and `[SEP]`, at most `longest` in total."""
         start, end = self._ids[self.settings.cls_token], self._ids[self.settings.sep_token]
         most = None if longest is None else longest - 2
         for first in range(0, len(texts), CHUNK):
@@ -196,7 +196,7 @@ class WordPieceTokenizer:
                 yield [start, *encoding.ids[:most], end]
 
     def unknown_share(self, texts: Sequence[str]) -> float:
-        """Share, 0 to 1, of the pieces of `texts` that the vocabulary does not know."""
+        """Return the share, 0 to 1, of pieces in `texts` that are unknown."""
         unknown, rows = self._ids[self.settings.unk_token], self._backend.encode_batch(list(texts))
         total = sum(len(row.ids) for row in rows)
         return sum(row.ids.count(unknown) for row in rows) / total if total else 0.0

@@ -1,4 +1,4 @@
-"""Augmentation: rows derived from the rows there are, by saying the same goal otherwise."""
+"""Augmentation: derive rows that express the same goals in other words."""
 
 from goalkit.datasets.augmentation.back_translation import BackTranslation, Translator
 from goalkit.datasets.augmentation.contract import Augmentation

@@ -1,4 +1,4 @@
-"""Back-translation: into another language and back (Xie et al., 2020, Unsupervised data augmentation, arXiv 1904.12848)."""
+"""Back-translation: via another language (Xie et al., 2020, Unsupervised data augmentation, arXiv 1904.12848)."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from goalkit.errors import DatasetError
 
 CHINESE = "zh"
 FEW = 1000
-"""Texts below which no progress bar is shown."""
+"""Below this number of texts, no progress bar is shown."""
 
 
 class Translator(Protocol):
-    """Whatever translates: a model on this machine, a service."""
+    """Interface of translators, such as local models or services."""
 
     @property
     def identity(self) -> str:
-        """Different for translators that may translate differently; kept translations are known by it."""
+        """Identifies cached translations. It must differ for translators that may give different results."""
 
     @property
     def batch_size(self) -> int:
-        """How many texts it is given at once."""
+        """Number of texts per call of `translate`."""
 
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
-        """As many translations as texts. Languages are codes such as "zh" and "en"."""
+        """Return one translation per text. Languages are codes such as "zh" and "en"."""
 
 
 def _as_cache(path: str | Path | None) -> TranslationCache:
@@ -40,13 +40,13 @@ def _as_cache(path: str | Path | None) -> TranslationCache:
 
 @attrs.frozen(kw_only=True)
 class BackTranslation(Augmentation):
-    """Translates into a pivot language and back. A result with other protected words than the text's is left out.
+    """Translates into a pivot language and back. Results whose protected words differ are left out.
 
     Args:
-        translator: translates both ways.
-        cache: file in which every translation is kept as soon as it is made, so that interrupted work goes on where it
-            stopped; None keeps them in memory.
-        pivot: code of the language in between.
+        translator: translates in both directions.
+        cache: file to which each translation is saved immediately, so that an interrupted run can be resumed; None keeps
+            translations in memory.
+        pivot: code of the pivot language.
     """
 
     name: ClassVar[str] = "back-translation"
@@ -59,7 +59,7 @@ class BackTranslation(Augmentation):
         self._back(texts)
 
     def drafts(self, text: str, random: np.random.Generator) -> Iterator[str]:
-        """See `Augmentation.drafts`; there is one, and chance has no part in it."""
+        """See `Augmentation.drafts`. There is one draft, which does not depend on `random`."""
         yield from self._back([text])
 
     def _back(self, texts: Sequence[str]) -> list[str]:
@@ -76,7 +76,7 @@ class BackTranslation(Augmentation):
                 translations = self.translator.translate([each.text for each in batch], source, target)
                 if len(translations) != len(batch):
                     raise DatasetError(
-                        f"{identity} gave {len(translations)} translations of {len(batch)} texts: it must give one a text"
+                        f"{identity} gave {len(translations)} translations of {len(batch)} texts: it must give one per text"
                     )
                 self.cache.add(dict(zip(batch, translations, strict=True)))
                 bar.update(len(batch))

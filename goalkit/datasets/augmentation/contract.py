@@ -1,4 +1,4 @@
-"""What an augmentation is: a way to say a goal otherwise without making its labels untrue."""
+"""Base class of augmentations, which rephrase a goal without changing its labels."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import numpy as np
 from goalkit.datasets.augmentation.protected import KINDS, same_protected
 
 DRAWS = 30
-"""Variants drawn of one text at most: short goals soon repeat themselves."""
+"""Maximum number of drafts per text. Drafts of short goals soon repeat."""
 
 
 class Augmentation(ABC):
-    """Derives texts from a text. Subclass it to add one of your own."""
+    """Derives texts from a text. Subclass it to add your own augmentation."""
 
     name: ClassVar[str]
-    """What stands as the provenance of the rows it makes."""
+    """The provenance of derived rows."""
     kept: ClassVar[frozenset[str]] = KINDS
-    """The kinds of protected words (see goalkit.datasets.augmentation.protected) that are in its variants as in the text."""
+    """The kinds of protected words (see `goalkit.datasets.augmentation.protected`) that variants keep."""
 
     @property
     def may_change(self) -> frozenset[str]:
-        """Names of the tasks whose labels may be untrue of a variant by the nature of the method; of most, none."""
+        """Names of the tasks whose labels may be wrong for a variant. Empty for most augmentations."""
         return frozenset()
 
     def prepare(self, texts: Sequence[str]) -> None:  # noqa: B027
-        """Do for all texts at once what would be slow one by one; called before `variants`."""
+        """Process all texts at once, if that is faster. Called before `variants`."""
 
     @abstractmethod
     def drafts(self, text: str, random: np.random.Generator) -> Iterator[str]:
-        """A finite series of candidates, which may repeat themselves, equal the text or have lost a protected word."""
+        """Yield a finite number of candidates, which may repeat, equal the text or lack protected words."""
 
     def variants(self, text: str, random: np.random.Generator) -> Iterator[str]:
-        """Texts that mean about the same, the protected words in their order; may repeat themselves, may be none.
+        """Yield drafts that differ from the text and keep the protected words in order. They may repeat.
 
         Args:
             text: a goal.
-            random: where chance comes from; the same state gives the same variants.
+            random: random generator; the same state gives the same variants.
         """
         for draft in self.drafts(text, random):
             if draft != text and same_protected(text, draft, self.kept):
@@ -47,5 +47,5 @@ class Augmentation(ABC):
 
 
 def amount(strength: float, places: int) -> int:
-    """How many of `places` a strength changes: its share of them, at least one unless either is zero."""
+    """Return the number of `places` to change: a share of `strength`, but at least one unless either is zero."""
     return min(places, max(1, round(strength * places))) if strength else 0

@@ -1,4 +1,4 @@
-"""Adding to a dataset rows that are derived from its rows."""
+"""Add derived rows to a dataset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from goalkit.errors import ConfigurationError
 logger = logging.getLogger(__name__)
 
 FEW = 1000
-"""Rows below which no progress bar is shown."""
+"""Below this number of rows, no progress bar is shown."""
 
 
 def augment(
@@ -32,23 +32,23 @@ def augment(
     allow_label_changes: bool = False,
     apart_from: Sequence[Dataset] = (),
 ) -> Dataset:
-    """The rows of a dataset, and after them rows derived from them, with the same labels.
+    """Append derived rows, with the labels of their original rows, to a dataset.
 
-    A derived row names its augmentation as provenance, and as parent the text it comes from, so that a split keeps both
-    on one side. Only original rows and feedback are derived from. What is empty, or once cleaned equal to a text that is
-    there already, is not added. Which rows are derived depends on the texts and the seed, not on the order of the rows.
+    The provenance of a derived row is the name of its augmentation. Its parent is the original text, so that both stay in the
+    same part of a split. Only original and feedback rows are augmented. Variants that are empty, or equal to an existing text
+    after cleaning, are not added. The result depends on the texts and the seed, not on the order of the rows.
 
     Args:
-        dataset: usually the training part of a split; what is tested on should not be derived.
-        augmentations: what derives, each on its own from the original texts.
-        copies: the most rows that each augmentation adds for a row.
-        seed: another seed, other variants.
-        allow_label_changes: also use augmentations that may change a label that the rows have.
-        apart_from: the other parts of the split. What would come close to a row of theirs is not added: near-duplicates, and
-            theirs in turn.
+        dataset: usually the training part of a split; do not augment test data.
+        augmentations: each is applied separately to the original texts.
+        copies: maximum number of rows that each augmentation adds per row.
+        seed: seed of the variants.
+        allow_label_changes: accept augmentations that may change a label of the rows.
+        apart_from: the other parts of the split. Derived rows in a group of near-duplicates with one of their rows are not
+            added.
 
     Raises:
-        ConfigurationError: no augmentation, two of one name, one that may change a label, or a setting out of range.
+        ConfigurationError: there is no augmentation, two have the same name, one may change a label, or `copies` is below 1.
     """
     _check(dataset, augmentations, copies, allow_label_changes)
     source = sorted(
@@ -82,7 +82,7 @@ def augment(
 
 
 def _apart(grown: Dataset, given: int, others: Sequence[Dataset]) -> Dataset:
-    """Without rows from the position `given` on that are in a group of near-duplicates with rows of others."""
+    """Drop rows from position `given` on that are in a group of near-duplicates with rows of `others`."""
     columns = [part.table[TEXT] for part in (grown, *others)]
     groups = duplicate_groups(pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()))
     close = np.isin(groups[: len(grown)], groups[len(grown) :])
@@ -96,7 +96,7 @@ def _check(dataset: Dataset, augmentations: Sequence[Augmentation], copies: int,
     names = Counter(augmentation.name for augmentation in augmentations)
     if not names or max(names.values()) > 1 or names.keys() & {ORIGINAL, FEEDBACK, ""}:
         raise ConfigurationError(
-            f"the augmentations are {list(names.elements())}: give at least one, each once, none called "
+            f"the augmentations are {list(names.elements())}: give at least one, each once, and none called "
             f"{ORIGINAL} or {FEEDBACK}"
         )
     if copies < 1:
@@ -105,13 +105,13 @@ def _check(dataset: Dataset, augmentations: Sequence[Augmentation], copies: int,
         changed = [task.name for task in dataset.tasks if task.name in augmentation.may_change]
         if changed and not allow_label_changes:
             raise ConfigurationError(
-                f"{augmentation.name} may change the {', '.join(changed)} that the rows are labelled for: leave it out, "
-                "configure it otherwise, or pass allow_label_changes=True and read what it makes"
+                f"{augmentation.name} may change the labels for {', '.join(changed)}: leave it out, "
+                "change its settings, or pass allow_label_changes=True and check the derived rows"
             )
 
 
 def _fresh(variants: Iterator[str], known: set[str], copies: int) -> Iterator[str]:
-    """The first variants, once cleaned, that are not known yet; from then on they are."""
+    """Yield up to `copies` cleaned variants that are not in `known`, and add them to it."""
     found = 0
     for variant in map(clean_text, variants):
         if variant and variant not in known:

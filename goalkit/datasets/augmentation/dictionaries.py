@@ -1,4 +1,4 @@
-"""Reading dictionaries: files of lines."""
+"""Read the lines of dictionary files."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from goalkit.errors import DatasetError
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file that are not empty, with their numbers. Raises DatasetError if it cannot be read."""
+    """Yield the non-empty lines of a UTF-8 file with their numbers. Raises DatasetError if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except OSError as fault:
-        raise DatasetError(f"{path} cannot be read ({fault.strerror}): check the path") from fault
-    except UnicodeDecodeError as fault:
-        raise DatasetError(f"{path} is not UTF-8 (byte {fault.start}): save it as UTF-8") from fault
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}): check the path") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             yield number, line

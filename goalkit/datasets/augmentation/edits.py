@@ -1,4 +1,4 @@
-"""Deletion and swapping, of words or characters (EDA: Wei & Zou, 2019, arXiv 1901.11196)."""
+"""Delete or swap words or characters (EDA: Wei & Zou, 2019, arXiv 1901.11196)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from goalkit.datasets.augmentation.words import words_of
 
 WORD, CHARACTER = "word", "character"
 
-SPARE = 4
-"""A goal with fewer unprotected words or characters has none to spare: 裸辞开店 without either is another goal."""
+MIN_FREE = 4
+"""Goals with fewer unprotected words or characters are not shortened: 裸辞开店 without 裸辞 or 开店 is another goal."""
 
 
 @attrs.frozen(kw_only=True)
 class Deletion(Replacement):
-    """Leaves out some words or characters, never protected ones; of a goal with few of them, none.
+    """Deletes some unprotected words or characters. Goals with few of them are left unchanged.
 
     Args:
-        strength: share of the unprotected ones left out, from 0 to 1; above 0 it is at least one.
+        strength: share of the unprotected ones to delete, from 0 to 1; at least one if above 0.
         unit: "word" or "character".
     """
 
@@ -35,15 +35,15 @@ class Deletion(Replacement):
     def places(self, text: str) -> list[Place]:
         """See `Replacement.places`."""
         free = _free(text, self.unit)
-        return [Place(start, stop, ("",)) for start, stop in free] if len(free) >= SPARE else []
+        return [Place(start, stop, ("",)) for start, stop in free] if len(free) >= MIN_FREE else []
 
 
 @attrs.frozen(kw_only=True)
 class Swap(Augmentation):
-    """Makes some words or characters change places, never protected ones: words any two, characters two neighbours.
+    """Swaps some unprotected words or characters: any two words, or two adjacent characters.
 
     Args:
-        strength: swaps as a share of the unprotected ones, from 0 to 1; above 0 it is at least one.
+        strength: number of swaps as a share of the unprotected ones, from 0 to 1; at least one if above 0.
         unit: "word" or "character".
     """
 

@@ -1,4 +1,4 @@
-"""Translating on this machine with Marian models (Tiedemann & Thottingal, 2020, OPUS-MT)."""
+"""Translate with local Marian models (Tiedemann & Thottingal, 2020, OPUS-MT)."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from goalkit.errors import ConfigurationError, ModelError
 from goalkit.storage import folder_digest
 
 SIMPLIFIED = ">>cmn_Hans<<"
-"""Models into several Chinese languages, such as opus-mt-en-zh, want to be told which."""
+"""Prefix that selects the target language of models for several Chinese languages, such as opus-mt-en-zh."""
 
 
 @attrs.frozen(kw_only=True)
 class MarianTranslator:
-    """Two Marian models, Chinese to English and back, from folders as `save_pretrained` of transformers writes them.
+    """Two Marian models, Chinese to English and back, from folders in the format of `save_pretrained` of transformers.
 
-    The published ones, Helsinki-NLP/opus-mt-zh-en and opus-mt-en-zh, need the package sentencepiece.
+    The published models, Helsinki-NLP/opus-mt-zh-en and opus-mt-en-zh, need the package sentencepiece.
 
     Args:
         zh_en: folder of the model into English.
         en_zh: folder of the model into Chinese.
-        batch_size: texts translated at once.
-        longest: the most tokens a translation has.
+        batch_size: texts per batch.
+        longest: maximum number of tokens of a translation.
 
     Raises:
-        ModelError: when first used, if a folder holds no such model.
+        ModelError: on first use, if a folder has no such model.
     """
 
     zh_en: Path = attrs.field(converter=Path)
@@ -41,7 +41,7 @@ class MarianTranslator:
 
     @cached_property
     def identity(self) -> str:
-        """The digest of both folders and the longest length: what decides a translation."""
+        """The digests of both folders and `longest`, which determine the translations."""
         digests = [folder_digest(folder)[:16] for folder in (self._existing(self.zh_en), self._existing(self.en_zh))]
         return f"marian {' '.join(digests)} {self.longest}"
 
@@ -52,7 +52,7 @@ class MarianTranslator:
             ConfigurationError: for other languages than zh and en.
         """
         if (source, target) not in (("zh", "en"), ("en", "zh")):
-            raise ConfigurationError(f"there is no model from {source!r} to {target!r}: zh and en are the languages")
+            raise ConfigurationError(f"there is no model from {source!r} to {target!r}: the languages are zh and en")
         tokenizer, model = self._into_english if target == "en" else self._into_chinese
         import torch
 
@@ -78,9 +78,7 @@ class MarianTranslator:
 
     def _existing(self, folder: Path) -> Path:
         if not (folder / "config.json").is_file():
-            raise ModelError(
-                f"{folder} holds no model: give a folder with config.json, weights and tokenizer of a Marian model"
-            )
+            raise ModelError(f"{folder} has no model: give a folder with config.json, weights and tokenizer of a Marian model")
         return folder
 
 
@@ -92,11 +90,11 @@ def _load(folder: Path) -> tuple[Any, Any]:
             warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
             tokenizer = AutoTokenizer.from_pretrained(folder)
         model = MarianMTModel.from_pretrained(folder)
-    except Exception as fault:  # damaged folders make transformers raise whatever it stumbles over
-        reason = str(fault).strip().split("\n")[0]
+    except Exception as error:  # transformers raises many types for damaged folders
+        reason = str(error).strip().split("\n")[0]
         raise ModelError(
-            f"{folder} holds no usable Marian model ({reason}): get the whole folder, and install sentencepiece "
-            "if there are .spm files in it"
-        ) from fault
+            f"{folder} has no usable Marian model ({reason}): get the whole folder, and install sentencepiece "
+            "if it has .spm files"
+        ) from error
     model.eval()  # type: ignore[no-untyped-call]
     return tokenizer, model

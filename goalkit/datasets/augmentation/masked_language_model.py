@@ -1,4 +1,4 @@
-"""Filling in masked characters with a language model (contextual augmentation: Kobayashi, 2018, arXiv 1805.06201)."""
+"""Replace characters with a masked language model (contextual augmentation: Kobayashi, 2018, arXiv 1805.06201)."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from goalkit.errors import ModelError
 
 @attrs.frozen(kw_only=True)
 class MaskedLanguageModel(Augmentation):
-    """Replaces Chinese characters, never protected ones, by such as a BERT expects there, one after another.
+    """Replaces unprotected Chinese characters, one after another, by predictions of a BERT.
 
-    What fits a sentence need not fit its label (学车, 修车), as Kobayashi notes: the category may change, and the
-    difficulty.
+    A character that fits the sentence need not fit its label (学车, 修车), as Kobayashi notes: category and difficulty may
+    change.
 
     Args:
-        folder: a BertForMaskedLM with its tokenizer, as `save_pretrained` of transformers writes them.
-        strength: share of the replaceable characters replaced, from 0 to 1; above 0 it is at least one.
-        top_k: a character is drawn among the K most probable, by their probabilities.
+        folder: a BertForMaskedLM with its tokenizer, in the format of `save_pretrained` of transformers.
+        strength: share of the replaceable characters to replace, from 0 to 1; at least one if above 0.
+        top_k: a character is sampled from the K most probable ones.
 
     Raises:
-        ModelError: when first used, if the folder holds no such model.
+        ModelError: on first use, if the folder has no such model.
     """
 
     name: ClassVar[str] = "masked-language-model"
@@ -62,7 +62,7 @@ class MaskedLanguageModel(Augmentation):
             yield "".join(characters)
 
     def _fill(self, ids: list[int], token: int, random: np.random.Generator) -> int:
-        """The id of another character for one place."""
+        """Sample the id of another character for one position."""
         import torch
 
         tokenizer, model, allowed = self._loaded
@@ -77,18 +77,17 @@ class MaskedLanguageModel(Augmentation):
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any, dict[int, str]]:
-        """Tokenizer, model, and the pieces that are a single Chinese character, by id."""
+        """Tokenizer, model, and the pieces that are single Chinese characters, by id."""
         from transformers import AutoTokenizer, BertForMaskedLM
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.folder)
             loaded: Any = BertForMaskedLM.from_pretrained(self.folder, output_loading_info=True)
-        except Exception as fault:  # damaged folders make transformers raise whatever it stumbles over
-            reason = str(fault).strip().split("\n")[0]
+        except Exception as error:  # transformers raises many types for damaged folders
+            reason = str(error).strip().split("\n")[0]
             raise ModelError(
-                f"{self.folder} holds no usable BertForMaskedLM ({reason}): give a folder with config.json, "
-                "weights and tokenizer"
-            ) from fault
+                f"{self.folder} has no usable BertForMaskedLM ({reason}): give a folder with config.json, weights and tokenizer"
+            ) from error
         model, report = loaded
         if missing := sorted(report["missing_keys"]):
             raise ModelError(

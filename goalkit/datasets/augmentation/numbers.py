@@ -1,4 +1,4 @@
-"""Numbers: quantities, weekdays and times of day written otherwise."""
+"""Numbers: rewrite quantities, weekdays and times of day."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from goalkit.datasets.augmentation.replacement import Place, Replacement
 
 @attrs.frozen(kw_only=True)
 class Numbers(Replacement):
-    """Writes quantities, weekdays and times otherwise: 5公里, 五公里, 5km; 下周三, 下礼拜三; 半小时, 30分钟; 晚上8点, 20:00.
+    """Rewrites quantities, weekdays and times: 5公里, 五公里, 5km; 下周三, 下礼拜三; 半小时, 30分钟; 晚上8点, 20:00.
 
     Args:
-        strength: the share of them rewritten, from 0 to 1; above 0 it is at least one.
-        magnitude: also change a value, by at most this share of it, where it is the only quantity in its text; 0 never
-            does. Anything else may change the difficulty, and is declared to.
+        strength: share of them to rewrite, from 0 to 1; at least one if above 0.
+        magnitude: also change a value by up to this share, if it is the only quantity in its text. Above 0, `may_change`
+            includes the difficulty.
     """
 
     name: ClassVar[str] = "numbers"

@@ -1,4 +1,4 @@
-"""Numbers in digits and in Chinese characters: 1050.5 and 一千零五十点五."""
+"""Convert numbers between digits and Chinese characters: 1050.5 and 一千零五十点五."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 DIGITS = "零一二三四五六七八九"
 NUMERAL = "零〇一二两三四五六七八九十百千万亿"
-"""The characters that a whole number is written with."""
+"""The characters of whole numbers."""
 
 _PLACES = ("", "十", "百", "千")
 _GROUPS = ("", "万", "亿")
@@ -14,11 +14,11 @@ _UNITS = {"十": 10, "百": 100, "千": 1000}
 
 
 def to_chinese(digits: str, *, counting: bool = False) -> str:
-    """A number below 10¹² in characters, decimals one by one.
+    """Write a number below 10¹² in characters, with decimals digit by digit.
 
     Args:
-        digits: such as "105" or "10.02", without needless zeros in front.
-        counting: a 2 that counts things, as in 两个 or 两千米, is 两; otherwise, as in 第二, it is 二.
+        digits: a number such as "105" or "10.02", without leading zeros.
+        counting: write 2 as 两, as for counted things (两个, 两千米); otherwise as 二 (第二).
     """
     whole, _, decimals = digits.partition(".")
     groups = [whole[max(0, stop - 4) : stop] for stop in range(len(whole), 0, -4)]
@@ -37,7 +37,7 @@ def to_chinese(digits: str, *, counting: bool = False) -> str:
 
 
 def to_digits(chinese: str) -> str | None:
-    """A number written in full, such as 两千一百 or 十点零二, in digits; None for anything else, such as 三四 or 二〇二四."""
+    """Write a full number, such as 两千一百 or 十点零二, in digits. Returns None for others, such as 三四 or 二〇二四."""
     plain = chinese.replace("两", "二").replace("〇", "零")
     whole, point, decimals = plain.partition("点")
     if not re.fullmatch(f"[{NUMERAL}]+", whole) or (point and not re.fullmatch(f"[{DIGITS}]+", decimals)):
@@ -47,7 +47,7 @@ def to_digits(chinese: str) -> str | None:
 
 
 def _group(value: int) -> str:
-    """A number from 1 to 9999."""
+    """Write a number from 1 to 9999 in characters."""
     written = ""
     for place in reversed(range(4)):
         digit = value // 10**place % 10

@@ -1,7 +1,7 @@
-"""Protected words: what a goal's labels are read off (docs/annotation-guide.md), and so what no augmentation may lose.
+"""Protected words: words that determine labels (docs/annotation-guide.md), which augmentations keep.
 
-Three kinds: signs of completion (了, 已经, 还差, 打算, 明天, ✅ …), quantities (numbers, spans of time, 每天, 坚持 …), which
-carry the difficulty, and negations (没, 不, 戒 …). Rather too much is protected than too little: 天 is, in 聊天 too.
+Three kinds: signs of completion (了, 已经, 还差, 打算, 明天, ✅ …), quantities (numbers, periods, 每天, 坚持 …), which
+affect the difficulty, and negations (没, 不, 戒 …). When in doubt a word is protected: 天 is, even in 聊天.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _PATTERNS = {
 
 
 def protected_words(text: str, kinds: Collection[str] = KINDS) -> dict[str, list[str]]:
-    """The protected words of a text, for each kind in their order."""
+    """Return the protected words of a text by kind, in order."""
     return {kind: [found.group() for found in _PATTERNS[kind].finditer(text)] for kind in sorted(kinds)}
 
 
@@ -56,7 +56,7 @@ def same_protected(text: str, other: str, kinds: Collection[str] = KINDS) -> boo
 
 
 def protected_mask(text: str, kinds: Collection[str] = KINDS) -> npt.NDArray[np.bool_]:
-    """Which characters of a text belong to protected words, bool [len(text)]."""
+    """Return a mask of the characters that belong to protected words, bool [len(text)]."""
     mask = np.zeros(len(text), bool)
     for kind in kinds:
         for found in _PATTERNS[kind].finditer(text):
@@ -65,7 +65,7 @@ def protected_mask(text: str, kinds: Collection[str] = KINDS) -> npt.NDArray[np.
 
 
 def free_words(words: Sequence[str], kinds: Collection[str] = KINDS) -> list[tuple[int, int]]:
-    """The words, of those a text was cut into, that hold no protected character and are no punctuation, as (start, stop)."""
+    """Return (start, stop) of the words of a text that are not punctuation and have no protected character."""
     mask = protected_mask("".join(words), kinds)
     places, start = [], 0
     for word in words:

@@ -1,4 +1,4 @@
-"""Other ways to write a quantity, a weekday or a time of day, all of them true: 5公里, 五公里, ５公里, 5km."""
+"""Equivalent notations of quantities, weekdays and times of day: 5公里, 五公里, ５公里, 5km."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ _CLOCK = re.compile(r"(?<![0-9０-９上午晚早:：/.~～\-–—])(?P<hour>1[
 _HOURS = {"早上": range(5, 12), "上午": range(8, 12), "下午": range(13, 18), "晚上": range(18, 24)}
 
 STEPS = 4
-"""Smaller values, and larger ones, that a magnitude offers at most."""
+"""Maximum number of smaller values, and of larger ones, for a magnitude."""
 
 
 def rewritings(text: str, magnitude: float) -> list[Place]:
-    """Where a text can be written otherwise, and how.
+    """Return the places where a text can be rewritten.
 
     Args:
         text: a goal.
-        magnitude: the most by which a value may change, as a share of it; 0 only writes the same value otherwise. A text
-            with several quantities keeps their values, as one may be the measure of the other (读了48页，共50页).
+        magnitude: maximum change of a value, as a share of it; 0 changes only the notation. Values of texts with several
+            quantities are not changed, as one may refer to another (读了48页，共50页).
     """
     places: list[Place] = []
     for place in (*_times(text), *_fixed(text), *_weeks(text), *_quantities(text, magnitude)):
@@ -109,11 +109,11 @@ def _quantities(text: str, magnitude: float) -> list[Place]:
 
 
 def _digits(found: re.Match[str]) -> str | None:
-    """The value of a quantity in digits, or None if it is better left alone."""
+    """Return the value of a quantity in digits, or None if it should not be rewritten."""
     number, unit = found["number"], found["unit"]
     chinese = number[0] in NUMERAL
     digits = to_digits(number) if chinese else number.translate(_HALF_WIDTH)
-    if digits is None or (chinese and digits == "1") or re.match(r"0\d", digits):  # 一个, 一次 are turns of phrase
+    if digits is None or (chinese and digits == "1") or re.match(r"0\d", digits):  # 一个 and 一次 are idioms
         return None
     years = unit == "年" and float(digits) > 10  # 2025年 and 25年 are dates
     return None if years or float(digits) >= 1e5 or ("." in digits and unit not in _FRACTIONAL) else digits
@@ -135,7 +135,7 @@ def _ways(found: re.Match[str], text: str, magnitude: float) -> Iterator[str]:
 
 
 def _nearby(digits: str, magnitude: float) -> Iterator[str]:
-    """Other values, with as many decimals, that differ by at most `magnitude` of the value."""
+    """Yield other values, with as many decimals, that differ by at most a share of `magnitude`."""
     whole, point, decimals = digits.partition(".")
     value = int(whole + decimals)
     reach = int(value * magnitude + 1e-9)

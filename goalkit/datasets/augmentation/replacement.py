@@ -1,4 +1,4 @@
-"""Replacing some places of a text: what synonyms, typos, numbers and deletions have in common."""
+"""Base class of augmentations that replace places of a text: synonyms, typos, numbers and deletions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from goalkit.datasets.augmentation.contract import DRAWS, Augmentation, amount
 
 @attrs.frozen
 class Place:
-    """Characters `start` to `stop` of a text, and what may stand there instead."""
+    """Characters `start` to `stop` of a text, and their possible replacements."""
 
     start: int
     stop: int
@@ -23,17 +23,17 @@ class Place:
 
 @attrs.frozen(kw_only=True)
 class Replacement(Augmentation):
-    """An augmentation that replaces a share of the places where it can, drawn by chance.
+    """An augmentation that replaces a random share of the possible places.
 
     Args:
-        strength: the share, from 0 to 1; above 0 it is at least one place.
+        strength: share of places to replace, from 0 to 1; at least one if above 0.
     """
 
     strength: float = attrs.field(default=0.1, validator=between(0, 1))
 
     @abstractmethod
     def places(self, text: str) -> list[Place]:
-        """Where a text can be changed, from left to right, none overlapping another."""
+        """Return the places where a text can be changed, from left to right and without overlap."""
 
     def drafts(self, text: str, random: np.random.Generator) -> Iterator[str]:
         """See `Augmentation.drafts`."""

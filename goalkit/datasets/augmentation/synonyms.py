@@ -1,4 +1,4 @@
-"""Synonyms, from goalkit's own dictionary or a user's."""
+"""Replace words by synonyms, from the shipped dictionary or your own."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from goalkit.errors import DatasetError
 
 _CODE = re.compile(r"[A-Z][a-z]\d\d[A-Z]\d\d[=#@]")
 _JOINED = 4
-"""Neighbouring words that may together be one entry: 背 单词."""
+"""Maximum number of adjacent words that may form one entry: 背 单词."""
 
 
 def goal_synonyms() -> dict[str, tuple[str, ...]]:
-    """The dictionary that ships with goalkit: words that say the same in a goal, written for it."""
+    """Return the shipped dictionary: words that have the same meaning in goals."""
     with resources.as_file(resources.files("goalkit.resources") / "synonyms.txt") as path:
         return read_synonyms(path)
 
 
 def read_synonyms(path: str | Path) -> dict[str, tuple[str, ...]]:
-    """Read a dictionary in the format of Cilin (同义词词林): a code, then words, parted by spaces.
+    """Read a dictionary in the format of Cilin (同义词词林): a code, then words, separated by spaces.
 
-    A code that ends in `=` stands before true synonyms, `#` before related words, `@` before a word alone; only the first
-    are taken. A word in several groups has several senses, and as nothing tells which is meant it is left out.
+    Codes that end in `=` mark synonyms, `#` related words and `@` single words; only synonyms are used. Words in several
+    groups are left out, as their sense is ambiguous.
 
     Args:
         path: a UTF-8 file.
 
     Returns:
-        For each word the words that may replace it.
+        For each word, its possible replacements.
 
     Raises:
-        DatasetError: the file cannot be read, a line has no code, or there is no group of true synonyms.
+        DatasetError: the file cannot be read, a line has no code, or there is no group of synonyms.
     """
     groups = []
     for number, line in read_lines(Path(path)):
         code, *words = line.split()
         if not _CODE.fullmatch(code):
-            raise DatasetError(f"{path} line {number} begins with {code[:20]!r}: begin it with a code such as Aa01A01=")
+            raise DatasetError(f"{path} line {number} begins with {code[:20]!r}: add a code such as Aa01A01=")
         if code.endswith("="):
             groups.append(tuple(dict.fromkeys(words)))
     senses = Counter(word for group in groups for word in group)
@@ -61,11 +61,11 @@ def read_synonyms(path: str | Path) -> dict[str, tuple[str, ...]]:
 
 @attrs.frozen(kw_only=True)
 class Synonyms(Replacement):
-    """Replaces words by synonyms; as a dictionary is, so are the variants.
+    """Replaces words by synonyms. The variants are as good as the dictionary.
 
     Args:
-        dictionary: for each word those that may replace it; by default goalkit's own, else see `read_synonyms`.
-        strength: share of the replaceable words replaced, from 0 to 1; above 0 it is at least one.
+        dictionary: possible replacements per word; defaults to the shipped dictionary. See `read_synonyms`.
+        strength: share of the replaceable words to replace, from 0 to 1; at least one if above 0.
     """
 
     name: ClassVar[str] = "synonyms"

@@ -1,4 +1,4 @@
-"""Translations kept on disk: one line of JSON each, added as it is made, so that interrupted work goes on where it stopped."""
+"""Cache of translations as JSON lines on disk. Each is appended immediately, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @attrs.frozen(order=True)
 class Question:
-    """What was asked of a translator: which one it was, from and into which language, and the text."""
+    """The key of a translation: identity of the translator, source and target language, and text."""
 
     translator: str
     source: str
@@ -27,13 +27,13 @@ class Question:
 
 @attrs.define
 class TranslationCache:
-    """Translations by question. Those of several translators may stand in one file; none is taken for another's.
+    """Translations by question. One file may have those of several translators.
 
     Args:
-        path: the file of lines; None keeps them in memory only.
+        path: the JSON lines file; None keeps translations in memory only.
 
     Raises:
-        StorageError: the file cannot be read or written, or a line of it, other than one cut off at the end, is damaged.
+        StorageError: the file cannot be read or written, or has a damaged line other than one cut off at its end.
     """
 
     path: Path | None
@@ -46,11 +46,11 @@ class TranslationCache:
                 self._known[question] = translation
 
     def get(self, question: Question) -> str | None:
-        """The translation, if there is one."""
+        """Return the translation, or None."""
         return self._known.get(question)
 
     def add(self, translations: Mapping[Question, str]) -> None:
-        """Keep translations: in the file, too, when this returns."""
+        """Add translations, and flush them to the file."""
         self._known.update(translations)
         if self.path is None:
             return
@@ -64,18 +64,18 @@ class TranslationCache:
 
 
 def _whole_lines(path: Path) -> list[bytes]:
-    """The lines of a file; what follows the last end of line was cut off by a crash, and is removed from the file."""
+    """Return the complete lines of a file. An incomplete last line, left by a crash, is removed from the file."""
     try:
         data = path.read_bytes()
         end = data.rfind(b"\n") + 1
         if end < len(data):
             with path.open("rb+") as file:
                 file.truncate(end)
-            logger.warning("%s ended in half a line, which was removed: that text is translated again", path)
-    except OSError as fault:
+            logger.warning("%s ended in an incomplete line, which was removed: its text is translated again", path)
+    except OSError as error:
         raise StorageError(
-            f"{path} cannot be read or mended ({fault.strerror}): check the path and who may write it"
-        ) from fault
+            f"{path} cannot be read or repaired ({error.strerror}): check the path and its permissions"
+        ) from error
     return data[:end].splitlines()
 
 
@@ -86,6 +86,6 @@ def _parse(line: bytes, where: str) -> tuple[Question, str]:
         question = Question(**fields)
         if not all(isinstance(value, str) for value in (translation, *attrs.astuple(question))):
             raise TypeError("a value is not a string")
-    except (ValueError, TypeError, KeyError, AttributeError) as fault:
-        raise StorageError(f"{where} is no translation: remove the line, or give a new file") from fault
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StorageError(f"{where} is not a translation: remove the line, or use a new file") from error
     return question, translation

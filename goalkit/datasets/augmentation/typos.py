@@ -1,4 +1,4 @@
-"""Typos: characters that sound alike, as slips of a Pinyin keyboard."""
+"""Typos: characters that sound alike, as in mistakes with a Pinyin keyboard."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from goalkit.datasets.augmentation.replacement import Place, Replacement
 from goalkit.errors import DatasetError
 
 _OFFERED = 5
-"""Characters of a sound, commonest first, that a keyboard shows at once: nobody picks the fortieth by mistake."""
+"""Only this many characters per sound, the most common ones, are used: those that a keyboard shows at once."""
 
 
 def common_homophones() -> dict[str, tuple[str, ...]]:
-    """The confusions that ship with goalkit, such as 的 地 得, 在 再, 做 作."""
+    """Return the shipped homophones, such as 的 地 得, 在 再, 做 作."""
     with resources.as_file(resources.files("goalkit.resources") / "homophones.txt") as path:
         return read_homophones(path)
 
 
 def read_homophones(path: str | Path) -> dict[str, tuple[str, ...]]:
-    """Read homophones: lines of a sound in Pinyin and its characters, commonest first, parted by tabs.
+    """Read homophones: lines of a sound in Pinyin and its characters, the most common first, separated by tabs.
 
     Args:
         path: a UTF-8 file.
 
     Returns:
-        For each character those it may be mistaken for.
+        For each character, its possible replacements.
 
     Raises:
         DatasetError: the file cannot be read, or a line is not of that form.
@@ -40,7 +40,7 @@ def read_homophones(path: str | Path) -> dict[str, tuple[str, ...]]:
     for number, line in read_lines(Path(path)):
         sound, *characters = (field.strip() for field in line.split("\t"))
         if not characters or not sound.isascii() or any(len(character) != 1 for character in characters):
-            raise DatasetError(f"{path} line {number} is {line[:20]!r}: give a sound and single characters, parted by tabs")
+            raise DatasetError(f"{path} line {number} is {line[:20]!r}: give a sound and single characters, separated by tabs")
         for character in characters:
             others = [other for other in characters[:_OFFERED] if other != character]
             homophones[character] = tuple(dict.fromkeys([*homophones.get(character, ()), *others]))
@@ -49,11 +49,11 @@ def read_homophones(path: str | Path) -> dict[str, tuple[str, ...]]:
 
 @attrs.frozen(kw_only=True)
 class Typos(Replacement):
-    """Replaces characters by others that sound alike. Quantities and negations stay; 已经 may become 以经, as it does in goals.
+    """Replaces characters by others that sound alike. Quantities and negations are kept; 已经 may become 以经, a common typo.
 
     Args:
-        homophones: for each character those it may be mistaken for; by default goalkit's own, else see `read_homophones`.
-        strength: share of the replaceable characters replaced, from 0 to 1; above 0 it is at least one.
+        homophones: possible replacements per character; defaults to the shipped ones. See `read_homophones`.
+        strength: share of the replaceable characters to replace, from 0 to 1; at least one if above 0.
     """
 
     name: ClassVar[str] = "typos"

@@ -1,4 +1,4 @@
-"""Cutting a text into words, with jieba."""
+"""Split texts into words with jieba."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text; joined they are the text."""
+    """Return the words of a text. Joined, they equal the text."""
     return list(_tokenizer().cut(text))
 
 
 @cache
 def _tokenizer() -> Any:
-    """A tokenizer of our own: jieba's default one leaves a file in the shared temporary folder, which it later trusts."""
+    """Create a tokenizer. jieba's default one leaves a cache file in the shared temporary folder, which it later trusts."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="invalid escape sequence")
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
@@ -25,7 +25,7 @@ def _tokenizer() -> Any:
     level = log.level
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.tmp_dir = folder
-        log.setLevel(logging.ERROR)  # it reports to stderr through a handler of its own
+        log.setLevel(logging.ERROR)  # it logs to stderr through its own handler
         try:
             tokenizer.initialize()
         finally:

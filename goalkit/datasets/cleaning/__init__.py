@@ -1,4 +1,4 @@
-"""Cleaning: what is not the goal itself goes, and a log tells what went and why."""
+"""Cleaning: normalise texts, drop bad rows, and record each change."""
 
 from goalkit.datasets.cleaning.changes import Change, Cleaning, Dropped
 from goalkit.datasets.cleaning.cleaner import Cleaner, clean_text

@@ -1,4 +1,4 @@
-"""What a cleaning did: a record of each text that a step changed and of each row that was dropped."""
+"""The result of cleaning: changed texts and dropped rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from goalkit.storage import replacing_file
 
 @attrs.frozen
 class Change:
-    """What one step did to one text. Rows are counted from 1, in the dataset that was cleaned."""
+    """A change of a text by one step. `row` is counted from 1 in the original dataset."""
 
     row: int
     step: str
@@ -24,13 +24,13 @@ class Change:
 
 @attrs.frozen
 class Dropped:
-    """A row that was left out: `empty`, `repeated`, `conflicting` (the same text, other labels) or `near-duplicate`.
+    """A dropped row: `empty`, `repeated`, `conflicting` (the same text, other labels) or `near-duplicate`.
 
     Args:
-        row: which one, counted from 1.
-        reason: one of the four.
-        other: the row that it repeats, contradicts or resembles; none if it is empty.
-        text: as it was given.
+        row: its number in the original dataset, counted from 1.
+        reason: one of the four above.
+        other: the row that it repeats, contradicts or resembles; None if it is empty.
+        text: the original text.
     """
 
     row: int
@@ -41,13 +41,13 @@ class Dropped:
 
 @attrs.frozen(eq=False)
 class Cleaning:
-    """A cleaned dataset and how it came about.
+    """A cleaned dataset and a record of all changes.
 
     Args:
-        dataset: the rows that stayed, in their order.
-        rows: how many there were.
-        changes: what the steps did, by row and in order; of texts only, though parents are cleaned by the same steps.
-        dropped: the rows left out, by row.
+        dataset: the remaining rows, in order.
+        rows: number of rows before cleaning.
+        changes: changes of texts, by row and step. Changes of parents are not included.
+        dropped: the dropped rows, by row.
     """
 
     dataset: Dataset
@@ -57,16 +57,16 @@ class Cleaning:
 
     @property
     def changed_by(self) -> dict[str, int]:
-        """For each step that changed something, in how many texts."""
+        """Number of texts that each step changed, without steps that changed none."""
         return dict(Counter(step for _, step in dict.fromkeys((each.row, each.step) for each in self.changes)))
 
     @property
     def dropped_for(self) -> dict[str, int]:
-        """For each reason how many rows were dropped."""
+        """Number of dropped rows per reason."""
         return dict(Counter(each.reason for each in self.dropped))
 
     def summary(self) -> str:
-        """One line: rows kept, texts changed by each step, rows dropped for each reason."""
+        """Return one line with the rows kept, texts changed per step and rows dropped per reason."""
         changed, dropped = (
             ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
             for counts in (self.changed_by, self.dropped_for)
@@ -77,7 +77,7 @@ class Cleaning:
         """Write changes and dropped rows, sorted by row, as JSON lines; a dropped row has `reason` where a change has `step`.
 
         Raises:
-            StorageError: the file cannot be written. What stood there before still stands.
+            StorageError: the file cannot be written. Its previous content is unchanged.
         """
         records: list[Change | Dropped] = sorted([*self.changes, *self.dropped], key=lambda each: each.row)
         with replacing_file(Path(path)) as file:

@@ -1,4 +1,4 @@
-"""Cleaner: the steps in their order, the rows that are dropped, and the log of both."""
+"""Cleaner: apply the cleaning steps, drop rows, and record both."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from goalkit.errors import ConfigurationError, DatasetError
 
 Step = Callable[[str], str]
 StepChange = tuple[str, str, str]
-"""Name of a step, the text before it, and after."""
+"""Name of a step, the text before it and after it."""
 Result = tuple[str, list[StepChange]]
-"""A text after all steps, and what they did."""
+"""A cleaned text and its changes."""
 
 REASONS = ("", "empty", "conflicting", "repeated", "near-duplicate")
 _, EMPTY, CONFLICTING, REPEATED, NEAR_DUPLICATE = range(len(REASONS))
 
 PASSES = 64
-"""How often the steps are applied at most. Two passes settle an ordinary text; only one made to defeat cleaning needs more."""
+"""Maximum number of passes. Two are enough for ordinary texts; only adversarial ones need more."""
 
 BATCH = 5_000
 
@@ -43,17 +43,15 @@ class Cleaner:
     """Cleans texts step by step, then drops rows that are empty, repeated or contradictory.
 
     The steps, in order: `mojibake`, `html`, `invisible`, `composition` (NFC), `width`, `script` (if traditional characters are
-    simplified), `personal` (if masked), `punctuation`, `space`; goalkit.datasets.cleaning.steps and .personal say what each
-    does. They are applied again until nothing changes, for one may uncover work for another: cleaning a clean text changes
-    nothing.
+    simplified), `personal` (if masked), `punctuation`, `space`; see `goalkit.datasets.cleaning.steps` and `.personal`. They
+    are repeated until nothing changes, so that cleaning a clean text changes nothing.
 
     Args:
         traditional: `keep` traditional characters, or `simplify` them.
-        mask_personal: put tokens for links, e-mail addresses, telephone and document numbers.
-        conflicts: `drop` all rows of a text that stands there with different labels, as nobody can tell which is right, or
-            trust the `first`.
-        near_duplicates: `keep` texts that differ in little (see goalkit.datasets.duplicates), or `drop` all but the first of
-            each group.
+        mask_personal: replace links, e-mail addresses, telephone and document numbers by tokens.
+        conflicts: `drop` all rows of a text that occurs with different labels, or all but the `first`.
+        near_duplicates: `keep` near-duplicates (see `goalkit.datasets.duplicates`), or `drop` all but the first of each
+            group.
     """
 
     traditional: str = attrs.field(default="keep", validator=one_of("keep", "simplify"))
@@ -63,7 +61,7 @@ class Cleaner:
 
     @property
     def steps(self) -> dict[str, Step]:
-        """The steps by name, in the order in which they are applied."""
+        """The steps by name, in order of application."""
         return {
             "mojibake": steps.repair_mojibake,
             "html": steps.strip_html,
@@ -77,16 +75,16 @@ class Cleaner:
         }
 
     def clean_text(self, text: str) -> str:
-        """One text after all steps; empty if nothing of it is left, which never happens to a Chinese character."""
+        """Clean one text. The result may be empty, but not for a text with a Chinese character."""
         return _clean_text(text, self.steps)[0]
 
     def clean(self, dataset: Dataset, *, workers: int = 1) -> Cleaning:
-        """Clean all texts, and the texts that rows were derived from; drop rows.
+        """Clean all texts and parents, and drop bad rows.
 
         Args:
-            dataset: stays as it is.
-            workers: processes to share the work, with the same result; starting one takes about a second. As they import the
-                program that called, that must not start again by being imported (`if __name__ == "__main__":`).
+            dataset: the dataset to clean; it is not modified.
+            workers: number of processes; starting one takes about a second. They import the calling program, which
+                therefore needs a guard (`if __name__ == "__main__":`).
 
         Raises:
             DatasetError: no row is left.
@@ -115,8 +113,8 @@ class Cleaner:
         )
         if not len(kept):
             raise DatasetError(
-                f"cleaning leaves none of {len(dataset)} rows, the first is {records[0].reason} ({records[0].text[:20]!r}): "
-                "give texts that have one label each"
+                f"cleaning drops all {len(dataset)} rows, the first is {records[0].reason} ({records[0].text[:20]!r}): "
+                "give texts with one label each"
             )
         return Cleaning(Dataset(dataset.tasks, table), len(dataset), tuple(changes), records)
 
@@ -144,7 +142,7 @@ class Cleaner:
     def _choose(
         self, texts: pa.ChunkedArray, labels: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Which rows stay, in order, and for each of N rows why not, as a position in REASONS, and because of which, or -1."""
+        """Return the rows to keep, the reason to drop each of N rows (an index of REASONS), and the other row or -1."""
         ids = texts.dictionary_encode().combine_chunks().indices.to_numpy()
         first = np.unique(ids, return_index=True)[1]
         earliest = first[ids]
@@ -166,7 +164,7 @@ class Cleaner:
 
 
 def clean_text(text: str) -> str:
-    """One text after the steps of the default `Cleaner`."""
+    """Clean one text with the default `Cleaner`."""
     return _clean_text(text, _default_steps())[0]
 
 

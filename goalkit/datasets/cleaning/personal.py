@@ -1,6 +1,6 @@
-"""Masking what identifies a person: addresses on the network, telephone numbers, numbers of identity and bank cards.
+"""Mask personal data: links, e-mail addresses, telephone numbers, numbers of identity and bank cards.
 
-Only what is recognisable by its form is found: names, street addresses and numbers written in characters are not.
+Data are found by their form only. Names, street addresses and numbers in characters are not found.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _LANDLINE = (
     rf"[2-9]\d{{2,3}}{_GAP}\d{{4}}(?!\d)(?:[-转]\d{{1,6}})?"
 )
 _TELEPHONE = re.compile(rf"(?<!\d)(?:{_MOBILE}|{_LANDLINE})")
-"""Mobile numbers and landlines with their area code. Eight digits without one are as likely a date."""
+"""Mobile numbers and landlines with area code. Eight digits without one may well be a date."""
 
 _DOCUMENT = re.compile(
     rf"(?<!\d)(?:(?!(\d)\1{{15}})\d{{16,}}+(?:x(?![a-z]))?|[1-9]\d{{5}}{_GAP}(?:19|20)\d{{6}}{_GAP}\d{{3}}[\dx](?![\da-z]))",
     re.IGNORECASE,
 )
-"""A run of 16 digits or more, but not 6666666666666666, which is applause; an identity number may be in three groups."""
+"""At least 16 digits, except 6666666666666666, which is applause. Identity numbers may be in three groups."""
 _CARD_IN_GROUPS = re.compile(r"(?<!\d)(?!\d{3}0(?:[ -]\d{3}0){3})(\d{4}([ -])\d{4}\2\d{4}\2\d{4})(\2\d{1,3})?(?!\d)")
 
 
 def mask_personal(text: str) -> str:
-    """Put `[网址]`, `[邮箱]`, `[电话]`, `[证件]` where links, e-mail addresses, telephone and document numbers stand."""
+    """Replace links, e-mail addresses, telephone and document numbers by `[网址]`, `[邮箱]`, `[电话]`, `[证件]`."""
     if "." in text or "//" in text:
         text = _LINK.sub(ADDRESS, text)
         text = _EMAIL.sub(EMAIL, text)
@@ -48,7 +48,7 @@ def mask_personal(text: str) -> str:
 
 
 def _mask_card(found: re.Match[str]) -> str:
-    """Mask only numbers with the check digit of a bank card (ISO/IEC 7812-1): four groups may as well be four years."""
+    """Mask only numbers with the check digit of a bank card (ISO/IEC 7812-1): four groups may also be four years."""
     if _checks(found[0]):
         return DOCUMENT
     return DOCUMENT + (found[3] or "") if _checks(found[1]) else found[0]

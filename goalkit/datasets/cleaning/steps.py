@@ -1,4 +1,4 @@
-"""The steps that clean one text. Each takes a text and returns it, changed in one respect or not at all."""
+"""The cleaning steps. Each takes a text and returns the cleaned text."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from goalkit.errors import ConfigurationError
 _HAN = re.compile("[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 
 _ORDINARY = re.compile(r"[\t\n\r -~·×—‘’“”…\u2e80-\u9fff\uf900-\ufaff\ufe30-\uffef\U0001f000-\U0001faff]*")
-"""Texts that hold no mojibake of Chinese: each byte of UTF-8 misread one by one gives characters that are not among these."""
+"""Texts without mojibake of Chinese: UTF-8 read byte by byte always gives some other characters."""
 
 
 def repair_mojibake(text: str) -> str:
-    """Undo UTF-8 that was read as a single-byte encoding: è¯»ä¹¦ for 读书 (ftfy's `fix_encoding`, nothing else of it)."""
+    """Undo UTF-8 that was read as a single-byte encoding: è¯»ä¹¦ for 读书 (ftfy's `fix_encoding`)."""
     if _ORDINARY.fullmatch(text):
         return text
     import ftfy
@@ -46,10 +46,10 @@ _ENTITY = re.compile("&(?:#(?:[0-9]{1,7}|x[0-9a-f]{1,6})|[a-z][a-z0-9]{1,30});",
 
 
 def strip_html(text: str) -> str:
-    """Drop tags, comments, scripts and styles, and decode entities, also those that were escaped twice.
+    """Drop tags, comments, scripts and styles, and decode entities, even if escaped repeatedly.
 
-    Only elements of HTML are tags, so that 读完<Python入门> stays. A text whose every Chinese character stands inside tags
-    keeps them.
+    Only HTML elements count as tags, so 读完<Python入门> is unchanged. Tags are kept if all Chinese characters are inside
+    them.
     """
     before = None
     while text != before and ("<" in text or "&" in text):
@@ -72,12 +72,12 @@ _NARROW = {ordinary + 0xFEE0: ordinary for ordinary in range(0x21, 0x7F)}
 
 
 def narrow(text: str) -> str:
-    """Full-width letters and digits, and the signs of numbers and addresses beside them, to half width; （－＿－）， stays."""
+    """Convert full-width letters, digits and adjacent signs to half width; （－＿－）， is unchanged."""
     return _WIDE.sub(lambda found: found[0].translate(_NARROW), text)
 
 
 def simplify(text: str) -> str:
-    """Traditional characters to simplified ones (OpenCC's t2s)."""
+    """Convert traditional characters to simplified ones (OpenCC's t2s)."""
     simplified: str = _opencc().convert(text)
     return simplified
 
@@ -86,10 +86,10 @@ def simplify(text: str) -> str:
 def _opencc() -> Any:
     try:
         from opencc import OpenCC
-    except ImportError as fault:
+    except ImportError as error:
         raise ConfigurationError(
-            "simplifying characters needs opencc-python-reimplemented, which is not there: install goalkit[data], or keep them"
-        ) from fault
+            "simplifying characters needs opencc-python-reimplemented, which is not installed: install goalkit[data], or keep them"
+        ) from error
     return OpenCC("t2s")
 
 
@@ -99,5 +99,5 @@ _REPEATED = re.compile(r"([！!？?，,。、；：～~·])\1+")
 
 
 def calm_punctuation(text: str) -> str:
-    """One mark for a run of it (！！！！ is ！), …… for three or more full stops, —— for a longer dash; emoji may repeat."""
+    """Reduce runs of a mark to one (！！！！ to ！), three or more full stops to ……, long dashes to ——; not emoji."""
     return _REPEATED.sub(r"\1", _DASH.sub("——", _ELLIPSIS.sub("……", text)))

@@ -1,4 +1,4 @@
-"""The quality report: what is wrong with labelled texts, measured before anything is trained on them."""
+"""The quality report: check labelled texts before training."""
 
 from goalkit.datasets.quality.inspection import quality_report
 from goalkit.datasets.quality.limits import QualityLimits

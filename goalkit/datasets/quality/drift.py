@@ -1,4 +1,4 @@
-"""Checks between splits: whether they are alike, and whether anything leaks from one to another."""
+"""Checks of splits: drift between the parts, and leaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from goalkit.datasets.dataset import PARENT, TEXT, Dataset
-from goalkit.datasets.quality.learning import FEWEST_ROWS, features_of, out_of_fold
+from goalkit.datasets.quality.learning import MIN_ROWS, features_of, out_of_fold
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import SHOWN, Check, Example, at_most, shortened
 from goalkit.datasets.splits import SIDES, Splits, families
@@ -18,23 +18,23 @@ _NAMES = ("label drift", "length drift", "domain drift", "leaks")
 
 
 def split_checks(splits: Splits | None, limits: QualityLimits, *, sample: int, seed: int) -> tuple[Check, ...]:
-    """How much validation and test differ from training, and what leaks between any two of them.
+    """Return checks of the drift from training to validation and test, and of leaks between parts.
 
     Args:
-        splits: the three parts; None gives checks that are not measured.
-        limits: of the checks.
-        sample: the most texts that the classifier of training against test texts learns from.
-        seed: of that sample and of the folds.
+        splits: the three parts; if None, the checks are not measured.
+        limits: the limits of the checks.
+        sample: maximum number of texts for the classifier of training against test texts.
+        seed: seed of the sample and of the folds.
     """
     bounds = (limits.label_drift, limits.length_drift, limits.domain_drift)
     if splits is None:
-        told = "no splits were given"
-        drift = tuple(at_most(name, None, bound, told, unit="number") for name, bound in zip(_NAMES, bounds, strict=False))
-        return (*drift, at_most(_NAMES[3], None, limits.leaks, told, unit="count"))
+        detail = "no splits were given"
+        drift = tuple(at_most(name, None, bound, detail, unit="number") for name, bound in zip(_NAMES, bounds, strict=False))
+        return (*drift, at_most(_NAMES[3], None, limits.leaks, detail, unit="count"))
     sides: dict[str, Dataset] = attrs.asdict(splits, recurse=False)
-    if min(map(len, sides.values())) < FEWEST_ROWS:
-        told = f"a split has fewer than {FEWEST_ROWS} rows, too few to compare"
-        drift = tuple(at_most(name, None, bound, told, unit="number") for name, bound in zip(_NAMES, bounds, strict=False))
+    if min(map(len, sides.values())) < MIN_ROWS:
+        detail = f"a split has fewer than {MIN_ROWS} rows, too few to compare"
+        drift = tuple(at_most(name, None, bound, detail, unit="number") for name, bound in zip(_NAMES, bounds, strict=False))
         return (*drift, _leaks(sides, limits))
     return (
         _label_drift(sides, limits),
@@ -54,8 +54,8 @@ def _label_drift(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
         for side in ("validation", "test")
         for task, found in shares[side].items()
     )
-    told = f"is the largest total variation distance of labels: {task}, train against {side}"
-    return at_most(_NAMES[0], distance, limits.label_drift, told, unit="number")
+    detail = f"is the largest total variation distance of labels: {task}, train against {side}"
+    return at_most(_NAMES[0], distance, limits.label_drift, detail, unit="number")
 
 
 def _length_drift(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
@@ -65,8 +65,8 @@ def _length_drift(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
     distance, side = max(
         (float(ks_2samp(lengths["train"], lengths[side], method="asymp").statistic), side) for side in ("validation", "test")
     )
-    told = f"is the largest Kolmogorov-Smirnov statistic of text lengths: train against {side}"
-    return at_most(_NAMES[1], distance, limits.length_drift, told, unit="number")
+    detail = f"is the largest Kolmogorov-Smirnov statistic of text lengths: train against {side}"
+    return at_most(_NAMES[1], distance, limits.length_drift, detail, unit="number")
 
 
 def _domain_drift(splits: Splits, limits: QualityLimits, sample: int, seed: int) -> Check:
@@ -83,8 +83,8 @@ def _domain_drift(splits: Splits, limits: QualityLimits, sample: int, seed: int)
         return at_most(_NAMES[2], None, limits.domain_drift, "the texts have no characters in common", unit="number")
     probabilities = out_of_fold(features, ids.astype(np.int64), np.arange(len(texts)), seed)
     area = float(roc_auc_score(ids, probabilities[:, 1]))
-    told = f"is the area under the ROC curve of n-grams that tell {len(texts):,} train and test texts apart; 0.5 is chance"
-    return at_most(_NAMES[2], area, limits.domain_drift, told, unit="number")
+    detail = f"is the area under the ROC curve of an n-gram classifier of {len(texts):,} train and test texts; 0.5 is chance"
+    return at_most(_NAMES[2], area, limits.domain_drift, detail, unit="number")
 
 
 def _leaks(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
@@ -103,5 +103,5 @@ def _leaks(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
         for (other, side), row in first.items()
         if other == number
     ]
-    told = "have a near-duplicate, or what they were derived from, in another split"
-    return at_most(_NAMES[3], len(leaking), limits.leaks, told, unit="count", examples=examples)
+    detail = "have a near-duplicate or their parent in another split"
+    return at_most(_NAMES[3], len(leaking), limits.leaks, detail, unit="count", examples=examples)

@@ -1,4 +1,4 @@
-"""What the quality report counts and draws."""
+"""Figures that the quality report shows."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class LabelFigures:
-    """One label: its rows, and of the rows that were learnt from the likely errors and the F1 score (None: not measured)."""
+    """Figures of one label. Likely errors and F1 are of the rows that models learned from; None if not measured."""
 
     task: str
     label: str
     rows: int
-    learnt_from: int = 0
+    learned_from: int = 0
     likely_errors: int | None = None
     f1: float | None = None
 
 
 @attrs.frozen
 class Combination:
-    """Labels of all tasks at once, and how many rows have them."""
+    """A combination of labels, one per task, and its number of rows."""
 
     labels: tuple[str, ...]
     rows: int
@@ -27,7 +27,7 @@ class Combination:
 
 @attrs.frozen(kw_only=True)
 class Lengths:
-    """Characters a text, without surrounding space: bins of `width` from 0 on, the last open, and what is in them."""
+    """Characters per text, without surrounding space. `bins` is a histogram from 0 with bins of `width`, the last one open."""
 
     minimum: int
     median: int

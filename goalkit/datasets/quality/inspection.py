@@ -1,4 +1,4 @@
-"""`quality_report`: every check, in the order it is read."""
+"""`quality_report`: run every check."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from goalkit.datasets.duplicates import duplicate_groups
 from goalkit.datasets.quality.drift import split_checks
 from goalkit.datasets.quality.figures import LabelFigures
 from goalkit.datasets.quality.labels import agreement_checks, balance_checks, combinations_of, spelling_checks
-from goalkit.datasets.quality.learning import Learnt, features_of, learning_checks
+from goalkit.datasets.quality.learning import Learned, features_of, learning_checks
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.repetition import group_sizes, repetition_checks
 from goalkit.datasets.quality.report import QualityReport, Section
@@ -26,7 +26,7 @@ from goalkit.errors import ConfigurationError, DatasetError
 from goalkit.tokenization import WordPieceTokenizer
 
 SAMPLE = 20_000
-"""The most rows that a model learns from; of more, as many are drawn at random."""
+"""Maximum number of rows that a model learns from. If there are more, a random sample of this size is used."""
 
 _LIBRARIES = ("goalkit", "cleanlab", "ftfy", "scikit-learn")
 
@@ -43,21 +43,21 @@ def quality_report(
     remarks: Sequence[str] = (),
     seed: int = 0,
 ) -> QualityReport:
-    """Measure labelled texts, and hold what was measured to limits. Give the rows as they came: cleaning hides faults.
+    """Measure the quality of labelled texts and compare it with limits. Pass uncleaned rows, as cleaning hides errors.
 
     Args:
         dataset: the N rows.
-        splits: their three parts, to compare them and to look for leaks.
-        vocabulary_of: a backbone by name, or a tokenizer, whose vocabulary the texts are held to.
-        relabelled: the same texts, or some, with the labels that somebody else gave them.
-        limits: what to reach; `QualityLimits()` if not given.
-        remarks: sentences for the reader that no measurement can tell, such as who made the second labelling.
-        seed: of the folds, and of the sample of 20,000 rows that models learn from if there are more.
+        splits: their three parts, to check for drift and leaks.
+        vocabulary_of: name of a backbone, or a tokenizer, against whose vocabulary to check the texts.
+        relabelled: all or some of the texts with independent labels.
+        limits: the limits; defaults to `QualityLimits()`.
+        remarks: sentences to include in the report, such as who made the second labelling.
+        seed: seed of the folds, and of the sample of at most 20,000 rows that models learn from.
 
     Raises:
-        DatasetError: no text has a visible character, or the second labelling is of other texts.
-        ConfigurationError: a library that this takes is not installed.
-        BackboneError: there is no such backbone.
+        DatasetError: no text has a visible character, or the second labelling has no text or no task in common.
+        ConfigurationError: a required library is not installed.
+        BackboneError: the backbone does not exist.
     """
     limits = limits or QualityLimits()
     made_with = _versions()
@@ -72,27 +72,27 @@ def quality_report(
     chosen = np.arange(len(filled))
     if len(filled) > SAMPLE:
         chosen = np.sort(np.random.default_rng(seed).choice(len(filled), SAMPLE, replace=False))
-        remarks = (*remarks, f"Models learnt from {SAMPLE:,} of the {len(filled):,} rows, drawn at random with seed {seed}.")
+        remarks = (*remarks, f"Models learned from {SAMPLE:,} of the {len(filled):,} rows, drawn at random with seed {seed}.")
     sample = filled.take(chosen)
     combinations = combinations_of(dataset)
-    learnt = _learn(sample, groups[chosen], places[chosen], limits, seed)
-    logger.info("inspected %d rows, learnt from %d", len(dataset), len(sample))
+    learned = _learn(sample, groups[chosen], places[chosen], limits, seed)
+    logger.info("inspected %d rows, learned from %d", len(dataset), len(sample))
     return QualityReport(
         rows=len(dataset),
         digest=dataset.digest(),
         seed=seed,
-        learnt_from=len(sample),
+        learned_from=len(sample),
         limits=limits,
         sections=(
             Section("Texts", text_checks(texts, cleaned, limits)),
             Section("Labels", spelling_checks(dataset, limits) + balance_checks(dataset, combinations, limits)),
             Section("Repetition", repetition_checks(filled, list(filter(None, cleaned)), groups, places + 1, limits)),
             Section("Vocabulary", vocabulary_checks(texts, sample.texts, tokenizer, limits)),
-            Section("Learnt", tuple(check for each in learnt.values() for check in each.checks)),
+            Section("Learned", tuple(check for each in learned.values() for check in each.checks)),
             Section("Splits", split_checks(splits, limits, sample=SAMPLE, seed=seed)),
             Section("Agreement", agreement_checks(dataset, relabelled, limits)),
         ),
-        labels=_label_figures(dataset, learnt),
+        labels=_label_figures(dataset, learned),
         combinations=combinations if len(dataset.tasks) > 1 else (),
         lengths=lengths_of(texts),
         group_sizes=group_sizes(groups),
@@ -103,7 +103,7 @@ def quality_report(
 
 def _learn(
     sample: Dataset, groups: npt.NDArray[np.int64], places: npt.NDArray[Any], limits: QualityLimits, seed: int
-) -> dict[str, Learnt]:
+) -> dict[str, Learned]:
     from tqdm.auto import tqdm
 
     features = features_of(sample.texts)
@@ -113,15 +113,15 @@ def _learn(
     }
 
 
-def _label_figures(dataset: Dataset, learnt: dict[str, Learnt]) -> tuple[LabelFigures, ...]:
+def _label_figures(dataset: Dataset, learned: dict[str, Learned]) -> tuple[LabelFigures, ...]:
     return tuple(
         LabelFigures(
             task=task,
             label=label,
             rows=rows,
-            learnt_from=learnt[task].rows.get(label, 0),
-            likely_errors=learnt[task].likely_errors.get(label),
-            f1=learnt[task].f1.get(label),
+            learned_from=learned[task].rows.get(label, 0),
+            likely_errors=learned[task].likely_errors.get(label),
+            f1=learned[task].f1.get(label),
         )
         for task, counts in dataset.label_counts().items()
         for label, rows in counts.items()
@@ -139,5 +139,5 @@ def _versions() -> dict[str, str]:
         return {library: version(library) for library in _LIBRARIES}
     except PackageNotFoundError as missing:
         raise ConfigurationError(
-            f"a quality report takes {missing.name}, which is not installed: install goalkit[data]"
+            f"a quality report needs {missing.name}, which is not installed: install goalkit[data]"
         ) from None

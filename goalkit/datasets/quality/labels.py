@@ -1,4 +1,4 @@
-"""Checks of the labels: how even they are, and how far two labellings of the same texts agree."""
+"""Checks of labels: spelling, balance, and agreement with a second labelling."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _DISAGREEMENTS = 20
 
 
 def spelling_checks(dataset: Dataset, limits: QualityLimits) -> tuple[Check, ...]:
-    """How many labels of each task differ from another only by case, width or spaces."""
+    """Check each task for labels that differ only by case, width or spaces."""
     checks = []
     for name, counts in dataset.label_counts().items():
         groups = alike_labels(counts)
         examples = [Example(shortened(label), f"{rows:,} rows") for group in groups for label, rows in group.items()]
-        told = f"groups of {len(counts)} labels differ only by case, width or spaces"
+        detail = f"groups of {len(counts)} labels differ only by case, width or spaces"
         checks.append(
-            at_most(f"alike labels of {name}", len(groups), limits.alike_labels, told, unit="count", examples=examples)
+            at_most(f"alike labels of {name}", len(groups), limits.alike_labels, detail, unit="count", examples=examples)
         )
     return tuple(checks)
 
 
 def balance_checks(dataset: Dataset, combinations: Iterable[Combination], limits: QualityLimits) -> tuple[Check, ...]:
-    """How even the labels of each task are, and the combinations of labels if there are several tasks."""
+    """Check the balance of the labels of each task and, for several tasks, of the combinations of labels."""
     checks: list[Check] = []
     for name, counts in dataset.label_counts().items():
         checks += _balance(name, list(counts.items()), limits.label_balance, limits.label_ratio)
@@ -41,7 +41,7 @@ def balance_checks(dataset: Dataset, combinations: Iterable[Combination], limits
 
 
 def combinations_of(dataset: Dataset) -> tuple[Combination, ...]:
-    """Every possible combination of the tasks' labels with its rows, none included, in the order of the labels."""
+    """Return every possible combination of labels, in label order, with its number of rows, which may be 0."""
     counts = Counter(zip(*dataset.labels.values(), strict=True))
     return tuple(Combination(labels, counts[labels]) for labels in itertools.product(*(task.labels for task in dataset.tasks)))
 
@@ -52,22 +52,22 @@ def _balance(name: str, counts: list[tuple[str, int]], least: float, most: float
     even = sum(count for _, count in counts) / len(counts)
     examples = [Example(label, f"{count:,} rows") for label, count in (ranked[:3] if len(ranked) > 5 else ranked)]
     ratio = largest / fewest if fewest else None
-    told = f"{commonest} has {largest:,} rows, {rarest} {fewest:,}" if fewest else f"{rarest} has no rows at all"
+    detail = f"{commonest} has {largest:,} rows, {rarest} {fewest:,}" if fewest else f"{rarest} has no rows at all"
     return (
         at_least(
             f"balance of {name}",
             fewest / even,
             least,
-            f"of an even share, {even:,.0f} rows, is what {rarest} has",
+            f"of an even share ({even:,.0f} rows) for {rarest}",
             unit="share",
             examples=examples,
         ),
-        at_most(f"ratio of {name}", ratio, most, told, unit="number"),
+        at_most(f"ratio of {name}", ratio, most, detail, unit="number"),
     )
 
 
 def agreement_checks(dataset: Dataset, relabelled: Dataset | None, limits: QualityLimits) -> tuple[Check, ...]:
-    """Cohen's kappa a task (Cohen, 1960) between the labels of the data and a second labelling, matched by text.
+    """Compute Cohen's kappa per task (Cohen, 1960) between the labels and a second labelling, matched by text.
 
     Raises:
         DatasetError: the second labelling has no text or no task in common with the data.
@@ -75,8 +75,8 @@ def agreement_checks(dataset: Dataset, relabelled: Dataset | None, limits: Quali
     from sklearn.metrics import cohen_kappa_score
 
     if relabelled is None:
-        told = "no second labelling was given"
-        return tuple(at_least(f"agreement on {task.name}", None, limits.agreement, told) for task in dataset.tasks)
+        detail = "no second labelling was given"
+        return tuple(at_least(f"agreement on {task.name}", None, limits.agreement, detail) for task in dataset.tasks)
     second = {text: row for row, text in reversed(list(enumerate(relabelled.texts)))}
     texts = dataset.texts
     first = {text: row for row, text in reversed(list(enumerate(texts))) if text in second}
@@ -95,11 +95,11 @@ def agreement_checks(dataset: Dataset, relabelled: Dataset | None, limits: Quali
             Example(shortened(texts[row]), f"{one} here, {other} in the second labelling", row + 1)
             for row, one, other in differing[:_DISAGREEMENTS]
         ]
-        told = f"Cohen's kappa; {len(differing)} of {len(pairs):,} texts are labelled differently"
+        detail = f"Cohen's kappa; {len(differing)} of {len(pairs):,} texts are labelled differently"
         kappa = None
         if len({label for _, *labels in pairs for label in labels}) > 1:
             kappa = float(cohen_kappa_score([one for _, one, _ in pairs], [other for _, _, other in pairs]))
         else:
-            told = "all labels are the same one, for which kappa is not defined"
-        checks.append(at_least(f"agreement on {name}", kappa, limits.agreement, told, examples=examples))
+            detail = "all labels are equal, so kappa is not defined"
+        checks.append(at_least(f"agreement on {name}", kappa, limits.agreement, detail, examples=examples))
     return tuple(checks)

@@ -1,7 +1,7 @@
-"""Checks that take a model: rows that are likely labelled wrong, and how far character n-grams get.
+"""Checks with a model: likely label errors, and the accuracy of character n-grams.
 
-A logistic regression on TF-IDF of 1- to 3-grams of characters is fitted on four fifths of the rows and asked about the
-last, five times; near-duplicates stay in one fifth.
+The model is a logistic regression on TF-IDF of character 1- to 3-grams, with predictions by 5-fold cross-validation.
+Near-duplicates are in the same fold.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from goalkit.tasks import Task
 
 FOLDS = 5
 
-FEWEST_ROWS = 100
-"""With fewer rows than this, what a model learns from them says nothing."""
+MIN_ROWS = 100
+"""With fewer rows, the results of a model are not meaningful."""
 
 SUSPECTS = 20
 
 
 @attrs.frozen
-class Learnt:
-    """What was learnt of one task: the checks, and for each label the rows used, the likely errors and the F1 score."""
+class Learned:
+    """Results for one task: the checks and, per label, the rows used, the likely errors and the F1 score."""
 
     checks: tuple[Check, ...]
     rows: dict[str, int]
@@ -38,28 +38,28 @@ class Learnt:
 
 
 def features_of(texts: Sequence[str]) -> Any:
-    """TF-IDF of the 1- to 3-grams of characters that two texts or more have, sparse [N, F]; None if there are none."""
+    """Return TF-IDF of the character 1- to 3-grams that occur in at least two texts, sparse [N, F]; None if there are none."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:
         return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=2).fit_transform(texts)
-    except ValueError:  # scikit-learn's word for an empty vocabulary
+    except ValueError:  # scikit-learn's error for an empty vocabulary
         return None
 
 
 def out_of_fold(features: Any, ids: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:
-    """Probabilities of K labels for N rows, [N, K], each by a model that saw neither the row nor one of its group.
+    """Return out-of-fold probabilities, [N, K]: the model for a row was fitted without the row and its group.
 
     Args:
         features: sparse [N, F].
-        ids: labels from 0 to K - 1, int [N]; each at least five times.
-        groups: rows that stay in one fold have the same number, int [N].
-        seed: of the folds, and of the order in which the solver takes rows.
+        ids: labels from 0 to K - 1, int [N], each at least five times.
+        groups: group numbers, int [N]; a group stays in one fold.
+        seed: seed of the folds and of the solver.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    if len(np.unique(groups)) == len(groups):  # keeping groups together would take long and change nothing
+    if len(np.unique(groups)) == len(groups):  # keeping groups together would be slow and change nothing
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(features, ids)
     else:
         folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(features, ids, groups)
@@ -84,26 +84,24 @@ def learning_checks(
     limits: QualityLimits,
     *,
     seed: int,
-) -> Learnt:
-    """Likely label errors of one task by confident learning (Northcutt et al., 2021, arXiv 1911.00068), and a baseline.
+) -> Learned:
+    """Find likely label errors of one task by confident learning (Northcutt et al., 2021, arXiv 1911.00068), and a baseline.
 
     Args:
         dataset: N rows, none of them empty.
         task: one of its tasks. Labels with fewer rows than there are folds are left out.
-        features: of the N texts, sparse [N, F]; None if they have none.
-        groups: which of them are near-duplicates, int [N].
-        place: the number that a row has for the reader.
-        limits: of the checks.
-        seed: of the folds.
+        features: features of the N texts, sparse [N, F], or None.
+        groups: group numbers of near-duplicates, int [N].
+        place: returns the row number to show for a row.
+        limits: the limits of the checks.
+        seed: seed of the folds.
     """
     ids = dataset.label_ids(task)
     present = [number for number, count in enumerate(np.bincount(ids, minlength=len(task.labels))) if count >= FOLDS]
     rows = np.flatnonzero(np.isin(ids, present))
-    if features is None or len(rows) < FEWEST_ROWS or len(present) < 2:
-        told = (
-            f"{FEWEST_ROWS} rows with something in common, of two labels with {FOLDS} or more each, are the least to learn from"
-        )
-        return Learnt(_checks(task.name, (None, None, None), limits, (told, told, told)), {}, {}, {})
+    if features is None or len(rows) < MIN_ROWS or len(present) < 2:
+        detail = f"needs at least {MIN_ROWS} rows with common n-grams, and two labels with at least {FOLDS} rows each"
+        return Learned(_checks(task.name, (None, None, None), limits, (detail, detail, detail)), {}, {}, {})
     from sklearn.metrics import f1_score
 
     with warnings.catch_warnings():  # importing cleanlab silences every warning of the process, for good
@@ -126,12 +124,12 @@ def learning_checks(
     ]
     f1 = f1_score(given, suggested, labels=range(len(labels)), average=None, zero_division=0.0)
     found = f"{len(suspects):,} of {len(rows):,} rows, the most suspicious first, with the probabilities of two labels"
-    accuracy = "of the labels are what character n-grams with a logistic regression say, out of fold"
-    macro_f1 = "is the mean over labels of their F1 score, of the same predictions"
+    accuracy = "of the labels are predicted by a logistic regression on character n-grams, out of fold"
+    macro_f1 = "is the mean F1 score over labels, of the same predictions"
     values = (len(suspects) / len(rows), float(np.mean(given == suggested)), float(f1.mean()))
     counts = np.bincount(given, minlength=len(labels)).tolist()
     errors = np.bincount(given[suspects], minlength=len(labels)).tolist()
-    return Learnt(
+    return Learned(
         _checks(task.name, values, limits, (found, accuracy, macro_f1), examples),
         dict(zip(labels, counts, strict=True)),
         dict(zip(labels, errors, strict=True)),
@@ -143,11 +141,11 @@ def _checks(
     name: str,
     values: tuple[float | None, float | None, float | None],
     limits: QualityLimits,
-    told: tuple[str, str, str],
+    details: tuple[str, str, str],
     suspects: Sequence[Example] = (),
 ) -> tuple[Check, ...]:
     return (
-        at_most(f"likely label errors of {name}", values[0], limits.label_errors, told[0], examples=suspects),
-        at_least(f"baseline accuracy on {name}", values[1], limits.baseline_accuracy, told[1], unit="share"),
-        at_least(f"baseline macro-F1 on {name}", values[2], limits.baseline_macro_f1, told[2], unit="share"),
+        at_most(f"likely label errors of {name}", values[0], limits.label_errors, details[0], examples=suspects),
+        at_least(f"baseline accuracy on {name}", values[1], limits.baseline_accuracy, details[1], unit="share"),
+        at_least(f"baseline macro-F1 on {name}", values[2], limits.baseline_macro_f1, details[2], unit="share"),
     )

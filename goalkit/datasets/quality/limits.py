@@ -1,4 +1,4 @@
-"""What the data must reach for a quality report to pass."""
+"""The limits of a quality report."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ _share = between(0, 1)
 
 @attrs.frozen(kw_only=True)
 class QualityLimits:
-    """The limits of `quality_report`. Shares are of rows, 0 to 1, unless said otherwise.
+    """The limits of `quality_report`. Unless noted otherwise, values are shares of rows, 0 to 1.
 
     Args:
-        empty: most rows without a visible character.
-        garbled: most rows read with a wrong encoding, or holding replacement characters.
-        invisible: most rows with control or invisible characters.
-        not_chinese: most rows without any Chinese character.
-        longest: characters that a text may have; 126 and two special tokens fill a model of 128 tokens.
-        too_long: most rows that have more.
-        alike_labels: most groups of a task's labels that differ only by case, width or spaces.
-        label_balance: least rows of a task's rarest label, against an even share.
-        label_ratio: most rows of the commonest label, in multiples of the rarest.
-        combination_balance: least rows of the rarest combination of labels, against an even share.
-        combination_ratio: most rows of the commonest combination, in multiples of the rarest.
-        repeated: most rows that repeat an earlier text.
-        near_duplicates: most rows that have a near-duplicate.
-        templates: most rows whose skeleton occurs more than twice.
-        contradictions: most rows whose very text has other labels elsewhere.
-        near_contradictions: most rows with a near-duplicate that has other labels.
-        unknown_pieces: largest share of tokens that the vocabulary lacks.
-        unknown_characters: largest share of characters that it lacks.
-        label_errors: most rows of a task that are likely labelled wrong.
-        baseline_accuracy: least share of right labels that character n-grams reach, out of fold.
-        baseline_macro_f1: the same of the mean F1 score over labels.
-        label_drift: largest total variation distance of a task's labels between two splits, 0 to 1.
-        length_drift: largest Kolmogorov-Smirnov statistic of text lengths between two splits, 0 to 1.
-        domain_drift: largest area under the ROC curve of a classifier that tells training from test texts; 0.5 is chance.
-        leaks: most rows that have a near-duplicate, or what they were derived from, in another split.
-        agreement: least Cohen's kappa of two labellings; 0.8 is the usual bar for labels to rely on
+        empty: maximum of rows without a visible character.
+        garbled: maximum of rows read with a wrong encoding, or with replacement characters.
+        invisible: maximum of rows with control or invisible characters.
+        not_chinese: maximum of rows without any Chinese character.
+        longest: maximum number of characters per text; 126 and two special tokens fill 128 tokens.
+        too_long: maximum of rows with more characters than `longest`.
+        alike_labels: maximum number of groups of a task's labels that differ only by case, width or spaces.
+        label_balance: minimum of rows of a task's rarest label, relative to an even share.
+        label_ratio: maximum ratio of the rows of the most common label to those of the rarest.
+        combination_balance: minimum of rows of the rarest combination of labels, relative to an even share.
+        combination_ratio: maximum ratio of the rows of the most common combination to those of the rarest.
+        repeated: maximum of rows that repeat an earlier text.
+        near_duplicates: maximum of rows that have a near-duplicate.
+        templates: maximum of rows whose skeleton occurs more than twice.
+        contradictions: maximum of rows whose exact text has other labels elsewhere.
+        near_contradictions: maximum of rows with a near-duplicate that has other labels.
+        unknown_pieces: maximum share of tokens that are unknown to the vocabulary.
+        unknown_characters: maximum share of characters that are unknown to it.
+        label_errors: maximum of rows of a task with likely label errors.
+        baseline_accuracy: minimum accuracy of character n-grams, out of fold.
+        baseline_macro_f1: minimum mean F1 score over labels, of the same predictions.
+        label_drift: maximum total variation distance of a task's labels between two splits, 0 to 1.
+        length_drift: maximum Kolmogorov-Smirnov statistic of text lengths between two splits, 0 to 1.
+        domain_drift: maximum area under the ROC curve of a classifier of training against test texts; 0.5 is chance.
+        leaks: maximum number of rows that have a near-duplicate or their parent in another split.
+        agreement: minimum Cohen's kappa of two labellings; 0.8 is the usual threshold for reliable labels
             (Krippendorff, 2004, Content Analysis).
     """
 

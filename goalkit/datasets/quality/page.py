@@ -1,4 +1,4 @@
-"""The quality report as one HTML page: text and drawings in it, nothing beside it."""
+"""The quality report as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PLOT_HEIGHT = 100
 
 
 def render(report: object, labels: Sequence[LabelFigures], combinations: Sequence[Combination], lengths: Lengths) -> str:
-    """The page of a `QualityReport` with these figures. Every text of the data is escaped; equal reports give equal pages."""
+    """Render the page of a `QualityReport` with these figures. Texts are escaped; equal reports give equal pages."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -27,11 +27,11 @@ def render(report: object, labels: Sequence[LabelFigures], combinations: Sequenc
 
 
 def _bars(lengths: Lengths) -> list[tuple[int, float, str]]:
-    """The bars of the length histogram: place, height of at most `_PLOT_HEIGHT`, and what a bar says of itself."""
+    """Return the bars of the length histogram: position, height up to `_PLOT_HEIGHT`, and tooltip."""
     bars = []
     for place, rows in enumerate(lengths.bins):
         first, last = place * lengths.width, (place + 1) * lengths.width - 1
-        # rows beyond the last bin are gathered in it
+        # the last bin includes all longer texts
         span = f"{first} or more" if last < lengths.maximum and place == len(lengths.bins) - 1 else f"{first} to {last}"
         bars.append((place, round(_PLOT_HEIGHT * rows / max(lengths.bins), 2), f"{span} characters: {rows:,} rows"))
     return bars

@@ -1,4 +1,4 @@
-"""Checks of what is there more than once: texts, near-duplicates, templates, and their labels."""
+"""Checks of repeated texts, near-duplicates, templates, and contradicting labels."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import SHOWN, Check, Example, at_most, shortened
 from goalkit.datasets.skeleton import skeleton
 
-_A_TEMPLATE = 3
-"""Texts from which on a shared skeleton looks like a template that was filled in."""
+_TEMPLATE_SIZE = 3
+"""A skeleton that at least this many texts share counts as a template."""
 
 
 def repetition_checks(
@@ -25,21 +25,21 @@ def repetition_checks(
     places: npt.NDArray[np.int64],
     limits: QualityLimits,
 ) -> tuple[Check, ...]:
-    """How many rows are repeated, nearly repeated, from a template, or labelled differently elsewhere.
+    """Check for rows that are repeated, nearly repeated, from a template, or labelled differently elsewhere.
 
     Args:
         dataset: N rows.
-        cleaned: what cleaning leaves of their N texts, none of them empty.
-        groups: which of them are near-duplicates, int64 [N] (`goalkit.datasets.duplicate_groups`).
-        places: the number that each has for the reader, int64 [N].
-        limits: of the checks.
+        cleaned: their N texts after cleaning, none of them empty.
+        groups: group numbers of near-duplicates, int64 [N] (`goalkit.datasets.duplicate_groups`).
+        places: the row numbers to show, int64 [N].
+        limits: the limits of the checks.
     """
     labels = dataset.combination_ids()
     same, near = _gathered(_ids(cleaned)), _gathered(groups)
     masks = [skeleton(text) for text in dataset.texts]
-    templates = [rows for rows in _gathered(_ids(masks), _A_TEMPLATE) if masks[rows[0]].strip("#")]
+    templates = [rows for rows in _gathered(_ids(masks), _TEMPLATE_SIZE) if masks[rows[0]].strip("#")]
 
-    def check(name: str, limit: float, found: Iterable[Sequence[int]], counted: int, told: str) -> Check:
+    def check(name: str, limit: float, found: Iterable[Sequence[int]], counted: int, detail: str) -> Check:
         shown = sorted(found, key=lambda rows: (-len(rows), rows))[:SHOWN]
         examples = [
             Example(
@@ -48,12 +48,12 @@ def repetition_checks(
                 int(places[row]),
             )
             for rows in shown
-            for row in rows[:_A_TEMPLATE]
+            for row in rows[:_TEMPLATE_SIZE]
         ]
-        return at_most(name, counted / len(dataset), limit, f"{counted:,} {told}", examples=examples)
+        return at_most(name, counted / len(dataset), limit, f"{counted:,} {detail}", examples=examples)
 
     def disagreeing(gathered: list[list[int]]) -> list[list[int]]:
-        """Of each group whose labels differ its rows, first one of each labelling."""
+        """Return the rows of each group with different labels, beginning with one row per labelling."""
         return [_varied(rows, labels[rows].tolist()) for rows in gathered if len(set(labels[rows].tolist())) > 1]
 
     def rows_in(found: Iterable[Sequence[int]]) -> int:
@@ -75,39 +75,39 @@ def repetition_checks(
             limits.templates,
             templates,
             rows_in(templates),
-            f"share {len(templates):,} skeletons, each more than twice; numbers, dates and marks aside they are the same",
+            f"share {len(templates):,} skeletons, each more than twice: they differ only in numbers, dates and marks",
         ),
         check(
             "same text, other label",
             limits.contradictions,
             contradictions,
             rows_in(contradictions),
-            "have a text that is labelled differently elsewhere",
+            "have a text with other labels elsewhere",
         ),
         check(
             "near-duplicate, other label",
             limits.near_contradictions,
             near_contradictions,
             rows_in(near_contradictions),
-            "are in a group of near-duplicates that has several labels",
+            "are in a group of near-duplicates with several labels",
         ),
     )
 
 
 def group_sizes(groups: npt.NDArray[np.int64]) -> dict[int, int]:
-    """How many groups of near-duplicates there are of each size above one, by size."""
+    """Return the number of groups of near-duplicates by size, for sizes above one."""
     sizes = Counter(Counter(groups.tolist()).values())
     return {size: sizes[size] for size in sorted(sizes) if size > 1}
 
 
 def _ids(texts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """A number for each of N texts, the same for equal ones, int64 [N]."""
+    """Return a number per text, int64 [N], that is the same for equal texts."""
     ids: npt.NDArray[np.int64] = pa.array(texts, pa.string()).dictionary_encode().indices.to_numpy().astype(np.int64)
     return ids
 
 
 def _gathered(ids: npt.NDArray[np.int64], least: int = 2) -> list[list[int]]:
-    """The rows of each number that at least so many rows have."""
+    """Return the rows with each number, for numbers that at least `least` rows have."""
     counts = np.bincount(ids)
     rows = np.flatnonzero(counts[ids] >= least)
     rows = rows[np.argsort(ids[rows], kind="stable")]

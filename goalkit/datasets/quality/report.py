@@ -1,4 +1,4 @@
-"""What a quality report holds, and how it is read and saved."""
+"""The quality report, and its formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from goalkit.errors import ConfigurationError, DatasetError
 from goalkit.storage import write_file
 
 SHOWN = 5
-"""Examples of a check, where it does not say otherwise."""
+"""Default number of examples per check."""
 
 _LONGEST_EXAMPLE = 48
 
@@ -25,7 +25,7 @@ Unit = Literal["share", "count", "number"]
 
 @attrs.frozen
 class Example:
-    """A row that a check speaks of: its text, shortened, what about it, and its place from 1 on (None: not of one row)."""
+    """An example of a check: shortened text, a note, and the row number from 1 (None if it is not a single row)."""
 
     text: str
     note: str = ""
@@ -39,10 +39,10 @@ class Example:
 
 @attrs.frozen(kw_only=True)
 class Check:
-    """One thing measured, and the limit it has to keep.
+    """A measured value and its limit.
 
-    `value` is None if it was not measured, and `told` then says why, else what was found. `bound` says on which side of
-    `limit` the value has to be. A `share` is from 0 to 1, a `count` whole, a `number` neither.
+    `value` is None if it was not measured. `detail` describes what was found, or why it was not measured. `unit` is "share"
+    for values from 0 to 1, "count" for integers and "number" for other values.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Check:
     bound: Literal["at most", "at least"]
     limit: float
     unit: Unit
-    told: str
+    detail: str
     examples: tuple[Example, ...] = ()
 
     @property
     def state(self) -> Literal["passed", "failed", "not measured"]:
-        """Whether the value keeps the limit."""
+        """Whether the value is within the limit."""
         if self.value is None:
             return "not measured"
         kept = self.value <= self.limit if self.bound == "at most" else self.value >= self.limit
@@ -63,18 +63,18 @@ class Check:
 
     @property
     def value_text(self) -> str:
-        """The value as people read it; a dash if there is none."""
+        """The formatted value, or a dash if there is none."""
         return "–" if self.value is None else _figure(self.value, self.unit)
 
     @property
     def limit_text(self) -> str:
-        """The limit as people read it."""
+        """The formatted limit."""
         return f"{self.bound} {_figure(self.limit, self.unit)}"
 
 
 @attrs.frozen
 class Section:
-    """Checks that belong together."""
+    """A group of checks."""
 
     name: str
     checks: tuple[Check, ...]
@@ -82,12 +82,12 @@ class Section:
 
 @attrs.frozen(kw_only=True)
 class QualityReport:
-    """What `quality_report` measured. Equal data, settings and library versions give an equal report."""
+    """The result of `quality_report`. Equal data, settings and library versions give an equal report."""
 
     rows: int
     digest: str
     seed: int
-    learnt_from: int
+    learned_from: int
     limits: QualityLimits
     sections: tuple[Section, ...]
     labels: tuple[LabelFigures, ...]
@@ -99,34 +99,34 @@ class QualityReport:
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """All checks, in the order they are shown."""
+        """All checks, in display order."""
         return tuple(check for section in self.sections for check in section.checks)
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """The checks whose limit was missed."""
+        """The checks that missed their limit."""
         return tuple(check for check in self.checks if check.state == "failed")
 
     @property
     def passed(self) -> bool:
-        """Whether every limit was kept, of what was measured."""
+        """Whether no check failed."""
         return not self.failed
 
     @property
     def verdict(self) -> str:
-        """One line: how many checks passed, failed and were not measured."""
+        """The numbers of checks that passed, failed and were not measured, as one line."""
         states = [check.state for check in self.checks]
         counts = [f"{states.count(state)} {state}" for state in ("passed", "failed", "not measured") if state in states]
         return f"{len(states)} checks: {', '.join(counts)}"
 
     def raise_if_failed(self) -> None:
-        """Raises DatasetError that names each check whose limit was missed."""
+        """Raise DatasetError, which lists each failed check, if there are any."""
         if self.failed:
             missed = "; ".join(f"{check.name} is {check.value_text}, not {check.limit_text}" for check in self.failed)
-            raise DatasetError(f"the data miss {len(self.failed)} limits: {missed}; mend the rows or set other QualityLimits")
+            raise DatasetError(f"the data miss {len(self.failed)} limits: {missed}; fix the rows or set other QualityLimits")
 
     def text(self) -> str:
-        """The report as plain text, aligned, without the pictures."""
+        """Return the report as aligned plain text, without charts."""
         table = [(each.state, each.name, each.value_text, each.limit_text) for each in self.checks]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [f"Data quality of {self.rows:,} rows", self.verdict, *self.remarks]
@@ -138,19 +138,19 @@ class QualityReport:
                     check.name.ljust(widths[1]),
                     check.limit_text.ljust(widths[3]),
                 )
-                lines.append(f"  {state}  {name}  {check.value_text.rjust(widths[2])}  {limit}  {check.told}")
+                lines.append(f"  {state}  {name}  {check.value_text.rjust(widths[2])}  {limit}  {check.detail}")
                 if check.state == "failed":
                     lines += [f"      {each.line}" for each in check.examples]
         return "\n".join(lines) + "\n"
 
     def html(self) -> str:
-        """The report as one page that needs nothing beside it."""
+        """Return the report as a self-contained HTML page."""
         from goalkit.datasets.quality.page import render
 
         return render(self, self.labels, self.combinations, self.lengths)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
+        """Return the report as JSON-ready data."""
         data = to_dict(self)
         for section, shown in zip(self.sections, data["sections"], strict=True):
             for check, each in zip(section.checks, shown["checks"], strict=True):
@@ -158,13 +158,13 @@ class QualityReport:
         return {"passed": self.passed, **data}
 
     def save(self, path: str | Path) -> Path:
-        """Write the report, whole or not at all: a page if `path` ends in .html, data if in .json.
+        """Write the report atomically, as a page (.html) or as data (.json).
 
         Returns:
             The path.
 
         Raises:
-            ConfigurationError: another ending.
+            ConfigurationError: `path` has another suffix.
             StorageError: the file cannot be written.
         """
         path = Path(path)
@@ -178,21 +178,21 @@ class QualityReport:
 
 
 def at_most(
-    name: str, value: float | None, limit: float, told: str, *, unit: Unit = "share", examples: Sequence[Example] = ()
+    name: str, value: float | None, limit: float, detail: str, *, unit: Unit = "share", examples: Sequence[Example] = ()
 ) -> Check:
-    """A check of a value that should be small; None if it was not measured."""
-    return Check(name=name, value=value, bound="at most", limit=limit, unit=unit, told=told, examples=tuple(examples))
+    """Return a check of a value with a maximum; None if it was not measured."""
+    return Check(name=name, value=value, bound="at most", limit=limit, unit=unit, detail=detail, examples=tuple(examples))
 
 
 def at_least(
-    name: str, value: float | None, limit: float, told: str, *, unit: Unit = "number", examples: Sequence[Example] = ()
+    name: str, value: float | None, limit: float, detail: str, *, unit: Unit = "number", examples: Sequence[Example] = ()
 ) -> Check:
-    """A check of a value that should be large; None if it was not measured."""
-    return Check(name=name, value=value, bound="at least", limit=limit, unit=unit, told=told, examples=tuple(examples))
+    """Return a check of a value with a minimum; None if it was not measured."""
+    return Check(name=name, value=value, bound="at least", limit=limit, unit=unit, detail=detail, examples=tuple(examples))
 
 
 def shortened(text: str) -> str:
-    """A text for a table: control and invisible characters spelt out, cut after 48 characters."""
+    """Format a text for a table: escape control and invisible characters, and cut after 48 characters."""
     shown = "".join(each if unicodedata.category(each) not in {"Cc", "Cf", "Co"} else f"\\u{ord(each):04x}" for each in text)
     return shown if len(shown) <= _LONGEST_EXAMPLE else shown[: _LONGEST_EXAMPLE - 1] + "…"
 

@@ -1,4 +1,4 @@
-"""Checks of the texts themselves: garble, length, and what a vocabulary knows of them."""
+"""Checks of texts: encoding errors, length, and unknown characters and tokens."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _BINS = 24
 
 
 def text_checks(texts: Sequence[str], cleaned: Sequence[str], limits: QualityLimits) -> tuple[Check, ...]:
-    """What can be seen of N texts, and of what cleaning leaves of them, without their labels."""
+    """Check N texts, given also as cleaned, without their labels."""
 
-    def check(name: str, limit: float, found: Iterable[bool], told: str) -> Check:
-        rows = [row for row, is_so in enumerate(found) if is_so]
+    def check(name: str, limit: float, found: Iterable[bool], detail: str) -> Check:
+        rows = [row for row, matches in enumerate(found) if matches]
         examples = [Example(shortened(texts[row]), row=row + 1) for row in rows[:SHOWN]]
-        return at_most(name, len(rows) / len(texts), limit, f"{len(rows):,} {told}", examples=examples)
+        return at_most(name, len(rows) / len(texts), limit, f"{len(rows):,} {detail}", examples=examples)
 
     return (
         check("empty texts", limits.empty, (not text for text in cleaned), "without a visible character"),
@@ -48,10 +48,10 @@ def text_checks(texts: Sequence[str], cleaned: Sequence[str], limits: QualityLim
 
 
 def garbled(text: str) -> bool:
-    """Whether a text looks as if it had been read with a wrong encoding.
+    """Whether a text looks like it was read with a wrong encoding.
 
-    UTF-8 read as a Western encoding is what `ftfy.badness` knows. UTF-8 read as GBK gives rare Chinese characters, which
-    it does not: those turn back into Chinese when the mistake is undone, as no real text does beyond a character or two.
+    `ftfy.badness` detects UTF-8 read as a Western encoding, but not UTF-8 read as GBK, which gives rare Chinese characters.
+    Those turn back into Chinese when re-encoded; real texts have at most a character or two that do.
     """
     from ftfy.badness import is_bad
 
@@ -73,7 +73,7 @@ def _invisible(character: str) -> bool:
 
 
 def lengths_of(texts: Sequence[str]) -> Lengths:
-    """Minimum, median, 95 % and maximum of the lengths of N texts, and their histogram up to a little above the 95 %."""
+    """Return statistics of the lengths of N texts, and a histogram up to slightly above the 95th percentile."""
     lengths = np.sort([len(text.strip()) for text in texts])
     percentile = int(np.percentile(lengths, 95, method="higher"))
     width = max(1, -(-int(1.25 * percentile) // _BINS))
@@ -91,7 +91,7 @@ def lengths_of(texts: Sequence[str]) -> Lengths:
 def vocabulary_checks(
     texts: Sequence[str], sample: Sequence[str], tokenizer: WordPieceTokenizer | None, limits: QualityLimits
 ) -> tuple[Check, ...]:
-    """How much of the texts a vocabulary does not know: characters of all of them, tokens of a sample."""
+    """Check for characters of all texts, and tokens of a sample, that are unknown to a vocabulary."""
     names = ("unknown characters", "unknown tokens")
     if tokenizer is None:
         return tuple(
@@ -106,8 +106,8 @@ def vocabulary_checks(
     examples = [Example(character, f"{unknown[character]:,} times") for character in common[: 4 * SHOWN]]
     share = sum(unknown.values()) / total if total else 0.0
     pieces = tokenizer.unknown_share(sample)
-    told = f"{len(unknown):,} different ones, {sum(unknown.values()):,} in all, are not in the vocabulary"
+    detail = f"{len(unknown):,} distinct ones, {sum(unknown.values()):,} in total, are not in the vocabulary"
     return (
-        at_most(names[0], share, limits.unknown_characters, told, examples=examples),
+        at_most(names[0], share, limits.unknown_characters, detail, examples=examples),
         at_most(names[1], pieces, limits.unknown_pieces, f"of the tokens of {len(sample):,} texts are [UNK]"),
     )

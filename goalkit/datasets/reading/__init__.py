@@ -1,4 +1,4 @@
-"""Reading labelled texts from files, frames and an app's feedback, with every bad row told."""
+"""Read labelled texts from files, data frames and an app's feedback. Every bad row is reported."""
 
 from goalkit.datasets.reading.columns import Columns, Labels, Renaming, find_columns
 from goalkit.datasets.reading.encodings import AUTO

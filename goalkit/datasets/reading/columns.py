@@ -1,4 +1,4 @@
-"""Which columns are asked for, what their values mean, and where a table has them."""
+"""Requested columns: their values, and their positions in a table."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from goalkit.errors import ConfigurationError, DatasetError, MissingColumnError
 from goalkit.tasks import TASK_NAME, Task
 
 Labels = Sequence[str | Task] | Mapping[str, str | Task]
-"""Label columns: those that are called like their tasks, or for each column its task, by name or in full."""
+"""Label columns: names of columns that are also their tasks, or a mapping from column to task (a name or a `Task`)."""
 
 Renaming = Mapping[str, Mapping[str | float, str]]
-"""For a task, what to call each of its values."""
+"""For each task, the labels by which to replace values."""
 
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 
@@ -28,11 +28,11 @@ class Row(NamedTuple):
     """A record of a source.
 
     Args:
-        place: the line or row where it begins, from 1.
-        values: what it has in the columns that were asked for.
+        place: the line or row where it begins, counted from 1.
+        values: its values in the requested columns.
         raw: its text in the file, if it has one.
-        columns: the names of all its columns that were read, in their order.
-        fields: what it has in them.
+        columns: the names of all columns that were read, in order.
+        fields: its values in them.
     """
 
     place: int
@@ -47,9 +47,9 @@ class LabelColumn:
     """A column of labels.
 
     Args:
-        name: of the column.
-        task: what its labels are of: a name takes whatever labels the column holds, a `Task` only its own.
-        names: what to call its values; numbers and truth values are keys that equal them, written or not.
+        name: name of the column.
+        task: the task of its labels. A name accepts any labels, a `Task` only its own.
+        names: labels by which to replace values, keyed as by `_key`.
     """
 
     name: str
@@ -63,31 +63,31 @@ class LabelColumn:
 
     @property
     def admitted(self) -> tuple[str, ...] | None:
-        """The labels that the column may hold; None for any."""
+        """The labels that the column may have; None for any."""
         if isinstance(self.task, Task):
             return self.task.labels
         return tuple(dict.fromkeys(self.names.values())) or None
 
     def named(self, value: object) -> object:
-        """What `value` is called, or itself if it has no other name; the empty string if nothing of it can be seen."""
+        """Return the label for `value`, or `value` if it is not renamed. An invisible string becomes the empty string."""
         name = self.names.get(_key(value), value) if self.names else value
         return "" if isinstance(name, str) and not bare(name) else name
 
 
 @attrs.frozen
 class Columns:
-    """The columns of a source that make a dataset."""
+    """The columns of a source from which to build a dataset."""
 
     text: str
     labels: tuple[LabelColumn, ...]
 
     @classmethod
     def of(cls, text: str, labels: Labels, rename: Renaming | None) -> Columns:
-        """Check what was asked for.
+        """Check the arguments of `Dataset.read`.
 
         Raises:
             DatasetError: a column or a task is named twice.
-            ConfigurationError: a task's name cannot be one, or `rename` is for another task or contradicts itself.
+            ConfigurationError: a task name is invalid, or `rename` is for another task or contradicts itself.
         """
         if isinstance(labels, Mapping):
             pairs = list(labels.items())
@@ -100,13 +100,13 @@ class Columns:
                 f"the text column is {text}, the label columns are {', '.join(names[1:])}: name each column once"
             )
         if len(set(tasks)) < len(tasks):
-            raise DatasetError(f"the label columns are for the tasks {', '.join(tasks)}: give each column a task of its own")
+            raise DatasetError(f"the label columns are for the tasks {', '.join(tasks)}: give each column its own task")
         for column, task in zip(names[1:], tasks, strict=True):
             _check_task_name(column, task)
         rename = rename or {}
         if unknown := [task for task in rename if task not in tasks]:
             raise ConfigurationError(
-                f"rename is for {', '.join(unknown)}, and the tasks to read are {', '.join(tasks)}: name one of these"
+                f"rename is for {', '.join(unknown)}, but the tasks are {', '.join(tasks)}: use one of these"
             )
         columns = [
             LabelColumn(column, task, _renaming(name, rename.get(name, {})))
@@ -116,17 +116,17 @@ class Columns:
 
     @property
     def names(self) -> list[str]:
-        """The columns: the text's, and those of the labels in their order."""
+        """The names of the text column and of the label columns."""
         return [self.text, *(column.name for column in self.labels)]
 
     @property
     def task_names(self) -> list[str]:
-        """For each label column the name of its task."""
+        """The task name of each label column."""
         return [column.task_name for column in self.labels]
 
     @property
     def tasks(self) -> list[Task]:
-        """The tasks that are given in full."""
+        """The tasks that were given as a `Task`."""
         return [column.task for column in self.labels if isinstance(column.task, Task)]
 
 
@@ -136,8 +136,8 @@ def _check_task_name(column: str, task: str) -> None:
     plain = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")
     better = plain if TASK_NAME.fullmatch(plain) else "category"
     raise ConfigurationError(
-        f"{task!r} cannot name a Core ML feature (small letters, digits and _, starting with a letter): name a task for the "
-        f'column, labels={{"{column}": "{better}"}} (--label "{column}={better}" on the command line)'
+        f"{task!r} cannot name a Core ML feature (lower-case letters, digits and _, starting with a letter): name the task of "
+        f'this column, labels={{"{column}": "{better}"}} (--label "{column}={better}" on the command line)'
     )
 
 
@@ -145,14 +145,14 @@ def _renaming(task: str, names: Mapping[str | float, str]) -> dict[object, str]:
     keys: dict[object, str] = {}
     for value, name in names.items():
         if not isinstance(name, str) or not bare(name):
-            raise ConfigurationError(f"{task} {value!r} is to be called {name!r}: give it a name, as text")
+            raise ConfigurationError(f"{task} {value!r} is renamed to {name!r}: give it a name, as text")
         if keys.setdefault(_key(value), bare(name)) != bare(name):
-            raise ConfigurationError(f"{task} {value!r} is to be called both {keys[_key(value)]} and {name}: give it one name")
+            raise ConfigurationError(f"{task} {value!r} is renamed to both {keys[_key(value)]} and {name}: give it one name")
     return keys
 
 
 def _key(value: object) -> object:
-    """What a value is known by: `1`, `1.0` and `TRUE` are one, as text or as what they stand for; None is the empty string."""
+    """Return the lookup key of a value. `1`, `1.0`, `TRUE` and their text forms are equal; None becomes ""."""
     if isinstance(value, str):
         text = bare(value)
         if text.casefold() in ("true", "false"):
@@ -166,13 +166,13 @@ def _key(value: object) -> object:
 
 
 def listed(names: Iterable[object]) -> str:
-    """Names as a message lists them: on one line, cut after 200 characters."""
+    """Format names for a message: on one line, cut after 200 characters."""
     line = printable(" ".join(", ".join(map(str, names)).split()))
     return line if len(line) <= 200 else f"{line[:199]}…"
 
 
 def places_of(columns: Sequence[object], names: Sequence[str]) -> list[list[int]]:
-    """For each of `names` the positions of the columns called so, to the letter or else as far as anybody sees."""
+    """Return for each of `names` the positions of the columns with exactly this name, or else of those that look the same."""
     exact = list(map(str, columns))
     seen = list(map(bare, exact))
     return [
@@ -183,11 +183,11 @@ def places_of(columns: Sequence[object], names: Sequence[str]) -> list[list[int]
 
 
 def find_columns(source: str, columns: Sequence[object], names: Sequence[str]) -> list[int]:
-    """The position of each of `names`, which are each to name one column.
+    """Return the position of each of `names`. Each must name exactly one column.
 
     Raises:
-        MissingColumnError: one names none.
-        DatasetError: one names several.
+        MissingColumnError: a name matches no column.
+        DatasetError: a name matches several columns.
     """
     places = places_of(columns, names)
     if missing := [name for name, found in zip(names, places, strict=True) if not found]:

@@ -1,4 +1,4 @@
-"""Rows of delimited text, such as CSV and TSV, with the lines they stand on."""
+"""Read rows of delimited text, such as CSV and TSV, with their line numbers."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 from goalkit.datasets.reading.columns import Row, find_columns
 from goalkit.datasets.reading.encodings import TextFile
-from goalkit.datasets.reading.headers import LOOKED_AT, Header, find_header, tell_skipped
+from goalkit.datasets.reading.headers import HEADER_LIMIT, Header, find_header, warn_skipped
 from goalkit.datasets.reading.rejects import Rejects
 from goalkit.errors import DatasetError
 
 DELIMITERS = (",", "\t", ";", "|")
 
 MOST_LINES = 200
-"""A quoted field over more lines than this is taken for a quotation mark that nobody closed."""
+"""A quoted field over more lines than this counts as an unclosed quotation mark."""
 
 _DECLARED = re.compile(r'"?sep=(\t|[^\w\s"])')
-"""The first line that Excel writes, and obeys."""
+"""A first line that sets the delimiter, as in Excel."""
 
 
 class _Record(NamedTuple):
@@ -33,10 +33,10 @@ class _Record(NamedTuple):
 
 
 class _Lines:
-    """Feeds lines to a csv reader and keeps those of the record in hand.
+    """Passes lines to a csv reader and keeps those of the current record.
 
-    The csv module is quick and counts lines, but a quotation mark that is never closed makes it take the rest of the file
-    for one field. Here such a record ends after its first line, and reading goes on with the next.
+    With an unclosed quotation mark, the csv module reads the rest of the file as one field. Here such a record ends after its
+    first line, and reading continues with the next line.
     """
 
     def __init__(self, lines: Iterator[str]) -> None:
@@ -66,36 +66,36 @@ class _Lines:
         return line
 
     def begin(self) -> None:
-        """Forget the lines of the last record."""
+        """Begin a new record."""
         self.record = []
         self.ended = False
 
     def give_back(self) -> None:
-        """Take only the first line of the record as read."""
+        """Mark all lines of the record but the first as unread."""
         self._again.extendleft(reversed(self.record[1:]))
         self.number -= len(self.record) - 1
         del self.record[1:]
 
 
 def delimited_rows(file: TextFile, names: Sequence[str], rejects: Rejects, delimiter: str) -> Iterator[Row]:
-    """Rows of a file with a header line. Each begins on the line that is its place.
+    """Yield the rows of a file with a header line. The place of a row is its first line.
 
-    The header is the first record that names the columns asked for; what stands before it is skipped. The delimiter is the
-    one that makes such a header. Blank lines, and records of empty fields only, are skipped. Records with another number of
-    fields than the header, with misplaced quotation marks or with undecodable bytes go to `rejects`.
+    The header is the first record with the requested columns; records before it are skipped. The delimiter is the one that
+    yields such a header. Blank lines and records with only empty fields are skipped. Records with a different number of
+    fields than the header, misplaced quotation marks or undecodable bytes go to `rejects`.
 
     Args:
-        file: what to read.
-        names: the columns asked for, two at least.
-        rejects: where bad records go.
-        delimiter: the one to try first.
+        file: the file to read.
+        names: the requested columns, at least two.
+        rejects: collects bad records.
+        delimiter: the delimiter to try first.
 
     Raises:
-        DatasetError: there is no header line, it cannot be read, or lacks a column.
+        DatasetError: there is no readable header line, or it lacks a column.
     """
     delimiter, header = layout(file, names, delimiter)
     pick = itemgetter(*find_columns(str(file.path), header.columns, names))
-    tell_skipped(str(file.path), "line", header)
+    warn_skipped(str(file.path), "line", header)
     for number, fields, reason, raw in _records(file, file.lines(), delimiter):
         if number <= header.place:
             continue
@@ -108,26 +108,26 @@ def delimited_rows(file: TextFile, names: Sequence[str], rejects: Rejects, delim
 
 
 def layout(file: TextFile, names: Sequence[str], delimiter: str) -> tuple[str, Header]:
-    """The delimiter of a file and its header, or what comes nearest to one that has the columns `names`.
+    """Return the delimiter and the header of a file. Without a header that has all of `names`, return the closest match.
 
     Raises:
-        DatasetError: there is no header line that can be read.
+        DatasetError: there is no readable header line.
     """
     declared = _DECLARED.match(next(file.lines(), ""))
     found: dict[str, Header] = {}
-    fault = None
+    header_error = None
     for each in dict.fromkeys([*([declared[1]] if declared else []), delimiter, *DELIMITERS]):
-        records = list(_records(file, islice(file.lines(), LOOKED_AT), each))
+        records = list(_records(file, islice(file.lines(), HEADER_LIMIT), each))
         if records and each == delimiter:
-            fault = records[0].reason
+            header_error = records[0].reason
         readable = [(record.number, record.fields) for record in records if not record.reason]
         header = find_header(readable[1:] if declared else readable, names)
         if header and header.known == len(names):
             return each, header
         if header:
             found[each] = header
-    if fault and not any(header.known for header in found.values()):
-        raise DatasetError(f"{file.path} has no readable header line ({fault}): correct it, or name the encoding")
+    if header_error and not any(header.known for header in found.values()):
+        raise DatasetError(f"{file.path} has no readable header line ({header_error}): correct it, or name the encoding")
     if not found:
         raise DatasetError(f"{file.path} is empty: give a file with a header line and the columns {', '.join(names)}")
     return max(found.items(), key=lambda each: (each[1].known, len(each[1].columns)))
@@ -144,8 +144,8 @@ def _records(file: TextFile, given: Iterator[str], delimiter: str) -> Iterator[_
             fields = next(reader)
         except StopIteration:
             return
-        except csv.Error as fault:
-            reason = str(fault)
+        except csv.Error as error:
+            reason = str(error)
             if lines.ended:
                 reason = "a quotation mark is opened and not closed"
                 lines.give_back()

@@ -1,4 +1,4 @@
-"""The encoding of a text file: obeyed if named, else detected; and its lines, with bytes that do not fit it marked."""
+"""Text files with a given or detected encoding. Undecodable bytes are marked in the lines."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ AUTO = "auto"
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 CHINESE = ("gb18030", "big5hkscs")
-"""What is chosen from when a file is not Unicode. GB18030 holds GBK and GB 2312, Big5-HKSCS holds Big5."""
+"""Candidates for files that are not Unicode. GB18030 includes GBK and GB 2312, Big5-HKSCS includes Big5."""
 
 LINES, SAMPLE = 10_000, 65_536
-"""Lines that are tried in each encoding, and bytes of them that the choice is made by."""
+"""Number of lines to try in each encoding, and number of bytes to choose the encoding by."""
 
-MOST = 0.9
-"""Share of lines that an encoding of Chinese must fit: the others are bad rows."""
+MIN_SHARE = 0.9
+"""Minimum share of lines that must be valid in an encoding of Chinese. The others are bad rows."""
 
 BLOCK = 1 << 20
 
 logger = logging.getLogger(__name__)
 
 
-def _mark(fault: UnicodeError) -> tuple[str, int]:
-    """Put a byte that cannot be decoded as a lone surrogate, which no decoded text has, for bytes below 0x80 too."""
-    assert isinstance(fault, UnicodeDecodeError)
-    return "".join(chr(0xDC00 + byte) for byte in fault.object[fault.start : fault.end]), fault.end
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    """Replace undecodable bytes, including those below 0x80, by lone surrogates, which decoded text never contains."""
+    assert isinstance(error, UnicodeDecodeError)
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
 
 
 codecs.register_error("goalkit.mark", _mark)
@@ -44,45 +44,45 @@ codecs.register_error("goalkit.mark", _mark)
 
 @attrs.frozen
 class TextFile:
-    """A text file whose encoding is known."""
+    """A text file and its encoding."""
 
     path: Path
     encoding: str
 
     @classmethod
     def of(cls, path: Path, encoding: str) -> TextFile:
-        """Look at a file.
+        """Determine or check the encoding of a file.
 
         Raises:
-            DatasetError: it cannot be read, no encoding fits it, or the one named does not exist.
+            DatasetError: it cannot be read, no encoding fits, or there is no encoding of the given name.
         """
         try:
             return cls(path, _detect(path) if encoding == AUTO else _named(encoding))
-        except OSError as fault:
-            raise _unreadable(path, fault) from fault
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def lines(self) -> Iterator[str]:
-        """The lines with their ends as they are, without a byte-order mark. Raises DatasetError if reading fails."""
+        """Yield the lines with their original line ends, without a byte-order mark. Raises DatasetError if reading fails."""
         try:
             with self.path.open(encoding=self.encoding, errors="goalkit.mark", newline="") as file:
                 if first := next(file, "").removeprefix("\ufeff"):
                     yield first
                 yield from file
-        except OSError as fault:
-            raise _unreadable(self.path, fault) from fault
-        except UnicodeError as fault:
-            raise DatasetError(f"{self.path} is not {self.encoding} ({fault}): name its encoding, such as gb18030") from fault
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        except UnicodeError as error:
+            raise DatasetError(f"{self.path} is not {self.encoding} ({error}): give its encoding, such as gb18030") from error
 
     def undecodable(self, text: str) -> str | None:
-        """What is wrong with lines of this file if a byte in them could not be decoded."""
+        """Return a description of the first undecodable byte in lines of this file, or None."""
         if is_unicode(text):
             return None
         marked = next(character for character in text if "\ud800" <= character <= "\udfff")
-        return f"byte 0x{ord(marked) & 0xFF:02x} is not {self.encoding}: it is damaged, or the encoding is another"
+        return f"byte 0x{ord(marked) & 0xFF:02x} is not {self.encoding}: the file is damaged or has another encoding"
 
 
 def is_unicode(text: str) -> bool:
-    """Whether `text` has no lone surrogate in it."""
+    """Whether `text` is free of lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -91,13 +91,13 @@ def is_unicode(text: str) -> bool:
 
 
 def printable(text: str) -> str:
-    r"""`text` with what could not be decoded written as Python does, `\xd5` for a byte."""
+    r"""Return `text` with undecodable bytes escaped, such as `\xd5`."""
     bytes_shown = re.sub("[\udc00-\udcff]", lambda mark: f"\\x{ord(mark[0]) & 0xFF:02x}", text)
     return bytes_shown.encode("utf-8", "backslashreplace").decode()
 
 
-def _unreadable(path: Path, fault: OSError) -> DatasetError:
-    return DatasetError(f"{path} cannot be read ({fault.strerror or fault}): check the path")
+def _unreadable(path: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"{path} cannot be read ({error.strerror or error}): check the path")
 
 
 def _named(encoding: str) -> str:
@@ -126,17 +126,17 @@ def _detect(path: Path) -> str:
         except UnicodeDecodeError:
             file.seek(0)
             encoding = _guess(path, itertools.islice((line for line in file if not line.isascii()), LINES))
-        else:  # a character cut off by the end of the file is the last line's fault, not another encoding
+        else:  # a character cut off at the end of the file is a damaged last line, not another encoding
             return "utf-8"
     if encoding != "utf-8":
-        logger.warning("%s is not Unicode and is read as %s; name its encoding if that is wrong", path, encoding)
+        logger.warning("%s is not Unicode and is read as %s; give its encoding if that is wrong", path, encoding)
     return encoding
 
 
 def _guess(path: Path, lines: Iterator[bytes]) -> str:
-    """UTF-8 with damaged lines in it, or the encoding of Chinese that charset-normalizer finds least messy.
+    """Return UTF-8 if at least half of the lines are, else the Chinese encoding that charset-normalizer finds least messy.
 
-    Texts of a few lines are told apart because both encodings are tried on the same lines, those that are valid in each.
+    Both are compared on the same lines, those valid in each, which works for short files too.
     """
     from charset_normalizer import from_bytes
 
@@ -152,13 +152,13 @@ def _guess(path: Path, lines: Iterator[bytes]) -> str:
             room -= len(line)
     if fitting["utf-8"] * 2 >= total:
         return "utf-8"
-    candidates = [encoding for encoding in CHINESE if fitting[encoding] >= MOST * total]
+    candidates = [encoding for encoding in CHINESE if fitting[encoding] >= MIN_SHARE * total]
     sample = b"".join(line for line, fits in kept if fits.issuperset(candidates))
-    # short goals with emoji and digits look far messier than prose, so any mess is admitted and the smaller one chosen
+    # short goals with emoji and digits look far messier than prose, so any mess is accepted and the smaller one chosen
     best = from_bytes(sample, cp_isolation=candidates, threshold=100.0).best() if candidates and sample else None
     if best is None:
         raise DatasetError(
-            f"{path} is not UTF-8, UTF-16 with a byte-order mark, GB18030 or Big5: save it as UTF-8, or name its encoding"
+            f"{path} is not UTF-8, UTF-16 with a byte-order mark, GB18030 or Big5: save it as UTF-8, or give its encoding"
         )
     return best.encoding
 

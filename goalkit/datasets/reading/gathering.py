@@ -1,4 +1,4 @@
-"""Rows into columns, each row held to what a row must be."""
+"""Collect rows into columns, and check each row."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from goalkit.datasets.spelling import bare, label_of
 from goalkit.errors import DatasetError
 
 _SHOWN = 10
-"""Values without a name that a message lists."""
+"""Maximum number of unnamed values that a message lists."""
 
 Record = tuple[Sequence[str], Sequence[object]]
-"""The names of a row's columns, and what it has in them."""
+"""The column names and the values of a row."""
 
 
 @attrs.frozen
 class Gathered:
-    """What the good rows of a source hold.
+    """The good rows of a source.
 
     Args:
         texts: N strings.
-        labels: for each task its N labels, as they are spelled in the source.
-        records: the N rows in full, if the source gives them whole.
+        labels: for each task its N labels, spelled as in the source.
+        records: the N rows with all columns, if the source provides them.
     """
 
     texts: pa.ChunkedArray
@@ -41,13 +41,13 @@ class Gathered:
 
 
 def gather(source: Source, asked: Columns, *, merge_labels: bool, rejects: str | Path | None) -> Gathered:
-    """The texts and the labels of a source, without its bad rows.
+    """Return the texts and labels of a source without its bad rows.
 
     Args:
-        source: what to read.
-        asked: which columns.
-        merge_labels: whether a label may look like one that its task has, rather than the same.
-        rejects: a file for bad rows; without one they are an error.
+        source: the source to read.
+        asked: the columns to read.
+        merge_labels: accept labels that differ from those of their task by case, width or spaces.
+        rejects: a file for bad rows; if None, bad rows are an error.
 
     Raises:
         DatasetError: the source cannot be read, has bad rows and `rejects` is None, or has no good rows.
@@ -69,7 +69,7 @@ def gather(source: Source, asked: Columns, *, merge_labels: bool, rejects: str |
         for row in tqdm(source.rows(names, bad), f"reading {source.name}", unit=" rows", delay=1, leave=False):
             text, *given = row.values
             labels = [column.named(value) for column, value in zip(asked.labels, given, strict=True)]
-            if reason := fault_in(admitted, [text, *labels], merge_labels=merge_labels):
+            if reason := row_problem(admitted, [text, *labels], merge_labels=merge_labels):
                 bad.add(row.place, reason, dict(zip(names, row.values, strict=True)) if row.raw is None else row.raw)
                 for column, value, counts in zip(asked.labels, labels, nameless, strict=True):
                     counts.update([short(value)] if _is_nameless(column, value) else [])
@@ -90,10 +90,10 @@ def gather(source: Source, asked: Columns, *, merge_labels: bool, rejects: str |
     return Gathered(texts, dict(zip(asked.task_names, columns, strict=True)), records)
 
 
-def fault_in(
+def row_problem(
     admitted: Mapping[str, tuple[str, ...] | None], values: Sequence[object], *, merge_labels: bool = False
 ) -> str | None:
-    """Why `values`, one for each name, do not make a row, if they do not; None admits any string."""
+    """Return why `values`, one per name in `admitted`, are not a valid row, or None. Labels of None accept any string."""
     for (name, allowed), value in zip(admitted.items(), values, strict=True):
         if value is None:
             return f"no {name}"
@@ -102,14 +102,14 @@ def fault_in(
         if not value.strip():
             return f"the {name} is empty"
         if not is_unicode(value):
-            return f"the {name} has half a surrogate pair in it, which is not valid Unicode"
+            return f"the {name} contains half a surrogate pair, which is not valid Unicode"
         if allowed is not None and label_of(value, allowed, merge=merge_labels) is None:
             return f"the {name} is {short(value)}, not one of {', '.join(allowed)}"
     return None
 
 
 def _is_nameless(column: LabelColumn, value: object) -> bool:
-    """Whether a value of the column would want a name, being a number or one that `rename` passes over."""
+    """Whether a value needs a name: a number, or a value that `rename` does not cover."""
     if isinstance(value, str):
         return bool(column.names and bare(value)) and bare(value) not in column.names.values()
     return isinstance(value, Number)
@@ -122,7 +122,7 @@ def _refuse_nameless(source: str, column: LabelColumn, counts: Counter[str]) -> 
     shown = ", ".join(f"{value} ({rows:,} row{'s' * (rows > 1)})" for value, rows in counts.most_common(_SHOWN))
     more = f" and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else ""
     raise DatasetError(
-        f"{source} has values in {column.name} that have no name as labels of {task}: {shown}{more}; name each with "
+        f"{source} has values in {column.name} without a name as labels of {task}: {shown}{more}; name each with "
         f'rename={{"{task}": {{{value}: ...}}}} (--rename {task}:{value}=... on the command line), or set their rows '
         'aside with rejects="bad.jsonl" (--rejects bad.jsonl)'
     )

@@ -1,4 +1,4 @@
-"""The header of a table that may have other things before it."""
+"""Find the header of a table, which may come after other records."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import attrs
 
 from goalkit.datasets.reading.columns import places_of
 
-LOOKED_AT = 1_000
-"""Lines or rows among which the header is looked for."""
+HEADER_LIMIT = 1_000
+"""Number of lines or rows in which to look for the header."""
 
 logger = logging.getLogger(__name__)
 
 
 @attrs.frozen
 class Header:
-    """The names of the columns.
+    """The header of a table.
 
     Args:
-        place: the line or row where they stand, from 1.
-        columns: the names.
-        known: how many of those that were asked for are among them.
-        skipped: records before it that hold something.
+        place: its line or row, counted from 1.
+        columns: the names of the columns.
+        known: how many of the requested columns it has.
+        skipped: number of non-empty records before it.
     """
 
     place: int
@@ -33,7 +33,7 @@ class Header:
 
 
 def find_header(records: Iterable[tuple[int, Sequence[str]]], names: Sequence[str]) -> Header | None:
-    """The first record that has all of `names`, else the one with the most of them, then with the most fields, if any."""
+    """Return the first record with all of `names`, else the one with the most of them, then with the most fields."""
     best = None
     for skipped, (place, fields) in enumerate(records):
         header = Header(place, fields, sum(map(bool, places_of(fields, names))), skipped)
@@ -44,7 +44,7 @@ def find_header(records: Iterable[tuple[int, Sequence[str]]], names: Sequence[st
     return best
 
 
-def tell_skipped(source: str, unit: str, header: Header) -> None:
-    """Log that a table has something before its header."""
+def warn_skipped(source: str, unit: str, header: Header) -> None:
+    """Log a warning if a table has records before its header."""
     if header.skipped:
-        logger.warning("%s: the columns are named on %s %d; what stands before it is not read", source, unit, header.place)
+        logger.warning("%s: the header is on %s %d; earlier records are skipped", source, unit, header.place)

@@ -1,4 +1,4 @@
-"""Objects of JSON lines with the lines they stand on (https://jsonlines.org)."""
+"""Read JSON lines (https://jsonlines.org) with their line numbers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from goalkit.datasets.reading.rejects import Rejects, short
 
 
 def json_objects(file: TextFile, rejects: Rejects) -> Iterator[tuple[int, dict[str, Any], str]]:
-    """Number, object and text of each line. Blank lines are skipped; what is no JSON object goes to `rejects`.
+    """Yield number, object and text of each line. Blank lines are skipped; lines that are not JSON objects go to `rejects`.
 
-    A last line without its end that cannot be read is told as cut off: its writer stopped in the middle of it.
+    An invalid last line without a line end is reported as cut off.
     """
     for number, line in enumerate(file.lines(), 1):
         if not line.strip():
@@ -24,10 +24,10 @@ def json_objects(file: TextFile, rejects: Rejects) -> Iterator[tuple[int, dict[s
         if not reason:
             try:
                 value = json.loads(line)
-            except json.JSONDecodeError as fault:
-                reason = f"not JSON ({fault.msg} at character {fault.pos + 1})"
+            except json.JSONDecodeError as error:
+                reason = f"not JSON ({error.msg} at character {error.pos + 1})"
             except (ValueError, RecursionError):
-                reason = "not JSON that can be read (a number too long, or nested too deeply)"
+                reason = "unreadable JSON (a number is too long, or the nesting too deep)"
         if reason and not line.endswith(("\n", "\r")):
             reason = f"cut off: the file ends in the middle of this line, after {len(line)} characters"
         elif not reason and not isinstance(value, dict):
@@ -39,7 +39,7 @@ def json_objects(file: TextFile, rejects: Rejects) -> Iterator[tuple[int, dict[s
 
 
 def json_rows(file: TextFile, names: Sequence[str], rejects: Rejects) -> Iterator[Row]:
-    """The object of each line, its keys being the columns. Raises MissingColumnError for a key that no line has."""
+    """Yield each object as a row with its keys as columns. Raises MissingColumnError for a key that no line has."""
     keys: dict[str, None] = {}
     for number, value, line in json_objects(file, rejects):
         keys |= dict.fromkeys(value)

@@ -1,4 +1,4 @@
-"""Bad rows: counted, named by place and reason, and set aside in a file if there is one for them."""
+"""Collect bad rows: count them, describe the first ones, and optionally write them to a file."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from goalkit.errors import DatasetError, StorageError
 from goalkit.storage import replacing_file
 
 NAMED = 3
-"""How many bad rows a message names."""
+"""Number of bad rows that a message describes."""
 
 logger = logging.getLogger(__name__)
 
 
 class Rejects:
-    """The bad rows of one source, as a context manager that settles them when reading has ended.
+    """The bad rows of one source, as a context manager for the time of reading.
 
-    With a file for them they are written there whole or not at all, one JSON object a line: `line` (or `row`), `reason` and
-    `raw`; what another reading had set aside in that file is replaced, or removed if no row is bad. Without a file they are
-    an error.
+    With a file, they are written to it atomically, one JSON object per line: `line` (or `row`), `reason` and `raw`. An
+    earlier file of bad rows is replaced, or removed if no row is bad. Without a file, bad rows are an error.
 
     Args:
-        source: what is read, for messages.
-        unit: what places are counted in, from 1: `line` in text files, `row` elsewhere.
+        source: name of the source in messages.
+        unit: unit of places, counted from 1: `line` in text files, `row` elsewhere.
         path: the file for bad rows.
 
     Raises:
-        DatasetError: rows are bad, and there is no file for them.
-        StorageError: the file cannot be written, or holds something else than bad rows.
+        DatasetError: there are bad rows, and `path` is None.
+        StorageError: the file cannot be written, or contains something other than bad rows.
     """
 
     def __init__(self, source: str, unit: str, path: str | Path | None) -> None:
@@ -47,7 +46,7 @@ class Rejects:
         self._file: TextIO | None = None
 
     def add(self, place: int, reason: str, raw: str | Mapping[str, object]) -> None:
-        """Take a bad row: where it begins, what is wrong with it, and what it holds, text or values by column."""
+        """Add a bad row: its place, the reason, and its text or its values by column."""
         self.count += 1
         if len(self._named) < NAMED:
             self._named.append(f"{self._unit} {place}: {printable(reason)}")
@@ -62,21 +61,21 @@ class Rejects:
             if self._file is None:
                 self._file = self._writing.enter_context(replacing_file(self.path))
             self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        except OSError as fault:
-            raise _unwritable(self.path, fault) from fault
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
 
     def __enter__(self) -> Rejects:
         if self.path is not None and not _replaceable(self.path):
-            raise StorageError(f"{self.path} holds other things than bad rows: choose another file for them, or remove it")
+            raise StorageError(f"{self.path} contains something other than bad rows: choose another file, or remove it")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None) -> None:
         if kind is None and self.count and self.path is None:
             raise DatasetError(
                 f"{self._summary()}; correct {'it' if self.count == 1 else 'them'}, or set bad rows aside with "
                 'rejects="bad.jsonl" of Dataset.read (--rejects bad.jsonl on the command line)'
             )
-        self._writing.__exit__(kind, error, trace)
+        self._writing.__exit__(kind, exception, trace)
         if kind is not None or self.path is None:
             return
         if self.count:
@@ -84,8 +83,8 @@ class Rejects:
         elif self.path.is_file():
             try:
                 self.path.unlink()
-            except OSError as fault:
-                raise _unwritable(self.path, fault) from fault
+            except OSError as error:
+                raise _unwritable(self.path, error) from error
 
     def _summary(self) -> str:
         more = f"; and {self.count - NAMED} more" if self.count > NAMED else ""
@@ -93,13 +92,13 @@ class Rejects:
 
 
 def short(value: object) -> str:
-    """A value as a message quotes it: on one line, cut after 20 characters."""
+    """Quote a value for a message: on one line, cut after 20 characters."""
     shown = repr(value)
     return shown if len(shown) <= 22 else f"{shown[:21]}…"
 
 
 def _replaceable(path: Path) -> bool:
-    """Whether nothing stands at `path` but what `Rejects` wrote, or an empty file."""
+    """Whether `path` does not exist, is empty, or was written by `Rejects`."""
     if not path.is_file():
         return not path.is_dir()
     try:
@@ -110,7 +109,7 @@ def _replaceable(path: Path) -> bool:
         return False
 
 
-def _unwritable(path: Path, fault: OSError) -> StorageError:
+def _unwritable(path: Path, error: OSError) -> StorageError:
     return StorageError(
-        f"cannot write {path} ({fault.strerror or fault}): choose a file in a folder you may write to, on a disk with room"
+        f"cannot write {path} ({error.strerror or error}): choose a file in a writable folder on a disk with free space"
     )

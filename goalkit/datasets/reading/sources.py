@@ -1,4 +1,4 @@
-"""What can be read: files by their suffix, pandas frames, and datasets of Hugging Face."""
+"""Sources of rows: files by suffix, pandas data frames and Hugging Face datasets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from goalkit.errors import ConfigurationError, DatasetError, reason_of
 BATCH = 65_536
 
 DELIMITED = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
-"""Suffixes of delimited text, and the delimiter that each promises."""
+"""Suffixes of delimited text, with the usual delimiter of each."""
 
 LINES = (".jsonl", ".ndjson")
 
@@ -34,13 +34,13 @@ SUFFIXES = (*DELIMITED, *LINES, ".parquet", *WORKBOOKS)
 
 @attrs.frozen
 class Source:
-    """Something that has rows.
+    """A source of rows.
 
     Args:
-        name: what messages call it.
-        unit: what places are counted in, from 1: `line` or `row`.
-        rows: gives the rows, with these columns; those it cannot give go to the rejects.
-        whole: whether the rows have all columns of the source, not only these.
+        name: its name in messages.
+        unit: unit of places, counted from 1: `line` or `row`.
+        rows: yields the rows, given the requested columns; bad rows go to the rejects.
+        whole: whether the rows have all columns of the source, not only the requested ones.
     """
 
     name: str
@@ -50,19 +50,19 @@ class Source:
 
 
 def source_of(source: object, encoding: str, sheet: str | None) -> Source:
-    """Recognise a path by its suffix, a `pandas.DataFrame` or a `datasets.Dataset`.
+    """Return the source for a path (by suffix), a `pandas.DataFrame` or a `datasets.Dataset`.
 
     Raises:
         DatasetError: it is something else.
-        ConfigurationError: a sheet is named, and it is no workbook.
+        ConfigurationError: `sheet` is given for a source that is not a workbook.
     """
     if sheet is not None and not (isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in WORKBOOKS):
         raise ConfigurationError(
-            f"sheet is {sheet!r}, and only Excel workbooks ({', '.join(WORKBOOKS)}) have sheets: leave it out"
+            f"sheet is {sheet!r}, but only Excel workbooks ({', '.join(WORKBOOKS)}) have sheets: leave it out"
         )
     if isinstance(source, str | os.PathLike):
         return file_source(Path(source), encoding, sheet)
-    # an object of theirs can only be here if its library has been imported
+    # such an object can exist only if its library has been imported
     if isinstance(source, getattr(sys.modules.get("pandas"), "DataFrame", ())):
         return Source("the DataFrame", "row", partial(_frame_rows, source))
     if isinstance(source, getattr(sys.modules.get("datasets"), "Dataset", ())):
@@ -74,7 +74,7 @@ def source_of(source: object, encoding: str, sheet: str | None) -> Source:
 
 
 def file_source(path: Path, encoding: str, sheet: str | None, *, whole: bool = False) -> Source:
-    """A file by its suffix; its rows with all their columns if `whole`. Raises DatasetError for other suffixes."""
+    """Return the source for a file, with all columns if `whole`. Raises DatasetError for an unknown suffix."""
     suffix = path.suffix.lower()
     if suffix in DELIMITED:
         return csv_source(path, encoding, delimiter=DELIMITED[suffix], whole=whole)
@@ -89,20 +89,20 @@ def file_source(path: Path, encoding: str, sheet: str | None, *, whole: bool = F
 
 
 def csv_source(path: Path, encoding: str, *, delimiter: str = ",", whole: bool = False) -> Source:
-    """A file of fields between delimiters, whatever its suffix; this delimiter is tried first."""
+    """Return the source for a file of delimited text with any suffix. `delimiter` is tried first."""
     return Source(
         str(path), "line", lambda names, bad: delimited_rows(TextFile.of(path, encoding), names, bad, delimiter), whole
     )
 
 
 def delimiter_of(path: Path, encoding: str, names: Sequence[str]) -> str | None:
-    """What stands between the fields of a file that has the columns `names`; None if it is not delimited text."""
+    """Return the delimiter of a file that has the columns `names`, or None if it is not delimited text."""
     suffix = path.suffix.lower()
     return layout(TextFile.of(path, encoding), names, DELIMITED[suffix])[0] if suffix in DELIMITED else None
 
 
 def hub_source(name: str, *, split: str, subset: str | None) -> Source:
-    """A split of what `datasets.load_dataset` calls `name`.
+    """Return the source for a split of the dataset that `datasets.load_dataset` loads.
 
     Raises:
         DatasetError: it cannot be loaded, or datasets is not installed.
@@ -110,15 +110,15 @@ def hub_source(name: str, *, split: str, subset: str | None) -> Source:
     try:
         from datasets import load_dataset
         from datasets.exceptions import DatasetsError
-    except ImportError as fault:
-        raise DatasetError("reading from the hub needs the package datasets: pip install goalkit[data]") from fault
+    except ImportError as error:
+        raise DatasetError("reading from the hub needs the package datasets: pip install goalkit[data]") from error
     try:
         loaded = load_dataset(name, subset, split=split)
-    except (DatasetsError, OSError, ValueError, LookupError) as fault:
-        reason = str(fault.__cause__ or fault).partition("\n")[0]
+    except (DatasetsError, OSError, ValueError, LookupError) as error:
+        reason = str(error.__cause__ or error).partition("\n")[0]
         raise DatasetError(
-            f"{name} cannot be loaded ({reason}): check its name, subset, split ({split!r}) and the connection"
-        ) from fault
+            f"{name} cannot be loaded ({reason}): check the name, subset, split ({split!r}) and connection"
+        ) from error
     return Source(f"{name} ({split})", "row", partial(_arrow_rows, loaded))
 
 
@@ -133,10 +133,10 @@ def _parquet_rows(path: Path, names: Sequence[str], whole: bool) -> Iterator[Row
                 columns, places = [columns[place] for place in places], list(range(len(places)))
             batches = file.iter_batches(BATCH, columns=columns)
             yield from _rows(([batch[name].to_pylist() for name in columns] for batch in batches), columns, places)
-    except FileNotFoundError as fault:
-        raise DatasetError(f"{path} cannot be read (no such file): check the path") from fault
-    except (pa.ArrowException, OSError, ValueError) as fault:
-        raise DatasetError(f"{path} is not a Parquet file that can be read ({reason_of(fault)}): make it again") from fault
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} cannot be read (no such file): check the path") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DatasetError(f"{path} is not a readable Parquet file ({reason_of(error)}): create it again") from error
 
 
 def _frame_rows(frame: Any, names: Sequence[str], rejects: Rejects) -> Iterator[Row]:
@@ -151,7 +151,7 @@ def _frame_rows(frame: Any, names: Sequence[str], rejects: Rejects) -> Iterator[
 
 
 def _arrow_rows(dataset: Any, names: Sequence[str], rejects: Rejects) -> Iterator[Row]:
-    """Rows of a `datasets.Dataset`; a column of class numbers is read as its classes' names."""
+    """Yield the rows of a `datasets.Dataset`. Class numbers are replaced by class names."""
     places = find_columns("the Hugging Face dataset", dataset.column_names, names)
     columns = [dataset.column_names[place] for place in places]
 
@@ -166,7 +166,7 @@ def _arrow_rows(dataset: Any, names: Sequence[str], rejects: Rejects) -> Iterato
 def _rows(
     batches: Iterable[Iterable[Sequence[object]]], columns: Sequence[str], places: Sequence[int] | None = None
 ) -> Iterator[Row]:
-    """Rows of batches of columns; what was asked for is at `places`, or is all of them."""
+    """Yield the rows of batches of columns. The requested columns are at `places`; None means all."""
     number = 0
     for batch in batches:
         for fields in zip(*batch, strict=True):

@@ -1,4 +1,4 @@
-"""Rows of Excel workbooks."""
+"""Read rows of Excel workbooks."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from goalkit.datasets.reading.columns import Row, find_columns, listed
-from goalkit.datasets.reading.headers import LOOKED_AT, find_header, tell_skipped
+from goalkit.datasets.reading.headers import HEADER_LIMIT, find_header, warn_skipped
 from goalkit.errors import DatasetError, reason_of
 
 BATCH = 1_000
 
 
 def workbook_rows(path: Path, sheet: str | None, names: Sequence[str]) -> Iterator[Row]:
-    """Rows of one sheet; the header is the first row that names the columns asked for. Empty rows are skipped.
+    """Yield the rows of one sheet. The header is the first row with the requested columns. Empty rows are skipped.
 
     Args:
         path: the workbook.
-        sheet: the name of the sheet; the first one if not given.
-        names: the columns asked for.
+        sheet: the name of the sheet; None for the first one.
+        names: the requested columns.
 
     Raises:
         DatasetError: openpyxl is not installed, the workbook cannot be read, or has no such sheet or columns.
@@ -30,19 +30,19 @@ def workbook_rows(path: Path, sheet: str | None, names: Sequence[str]) -> Iterat
     with _opened(path) as workbook:
         titles = [each.title for each in workbook.worksheets]
         if not titles or (sheet is not None and sheet not in titles):
-            raise DatasetError(f"{path} has no sheet {sheet or 'of cells'}; its sheets are {listed(titles)}: name one of these")
+            raise DatasetError(f"{path} has no sheet {sheet or 'of cells'}; its sheets are {listed(titles)}: choose one")
         chosen = workbook.worksheets[0 if sheet is None else titles.index(sheet)]
         others = [title for title in titles if title != chosen.title]
         source = f"sheet {chosen.title} of {path}" + (f" (others: {listed(others)})" if others else "")
         records = _records(chosen)
-        start = list(islice(records, LOOKED_AT))
+        start = list(islice(records, HEADER_LIMIT))
         header = find_header(
             ((number, ["" if cell is None else str(cell) for cell in cells]) for number, cells in start), names
         )
         if header is None:
             raise DatasetError(f"{source} is empty: give a sheet with a header row and the columns {', '.join(names)}")
         places = find_columns(source, header.columns, names)
-        tell_skipped(source, "row", header)
+        warn_skipped(source, "row", header)
         width = len(header.columns)
         for number, cells in chain(start, records):
             if number > header.place:
@@ -52,11 +52,11 @@ def workbook_rows(path: Path, sheet: str | None, names: Sequence[str]) -> Iterat
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """The workbook, as openpyxl reads it. What fails while it is read is told as a damaged file."""
+    """Open a workbook with openpyxl. Any error while reading is reported as a damaged file."""
     try:
         import openpyxl
-    except ImportError as fault:
-        raise DatasetError(f"reading {path} takes openpyxl, which is not installed: pip install goalkit[xlsx]") from fault
+    except ImportError as error:
+        raise DatasetError(f"reading {path} needs openpyxl, which is not installed: pip install goalkit[xlsx]") from error
     try:
         with path.open("rb") as file:
             with _quiet():
@@ -64,26 +64,26 @@ def _opened(path: Path) -> Iterator[Any]:
             yield workbook
     except DatasetError:
         raise
-    except OSError as fault:
-        raise DatasetError(f"{path} cannot be read ({fault.strerror or fault}): check the path") from fault
-    except Exception as fault:  # openpyxl has no error for damaged files: those of zip, XML and its own code come through
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror or error}): check the path") from error
+    except Exception as error:  # openpyxl has no error for damaged files; those of zip, XML and its own code escape
         raise DatasetError(
-            f"{path} is not an Excel workbook that can be read ({reason_of(fault)}): save it again as .xlsx, without a password"
-        ) from fault
+            f"{path} is not a readable Excel workbook ({reason_of(error)}): save it again as .xlsx, without a password"
+        ) from error
 
 
 def _records(sheet: Any) -> Iterator[tuple[int, list[object]]]:
-    """Number and cells of each row that has something in it."""
+    """Yield number and cells of each row that is not empty."""
     from openpyxl.cell.cell import ERROR_CODES
     from openpyxl.utils.escape import unescape
 
-    def held(cell: object) -> object:
-        """Nothing for a formula that failed; a return where Excel writes `_x000D_`."""
+    def value_of(cell: object) -> object:
+        """Return None for a failed formula, and unescape `_x000D_` and the like."""
         if not isinstance(cell, str):
             return cell
         return None if cell in ERROR_CODES else unescape(cell)
 
-    sheet.reset_dimensions()  # some programs, WPS for one, write wrong ones
+    sheet.reset_dimensions()  # some programs, such as WPS, write wrong ones
     rows = enumerate(sheet.iter_rows(values_only=True), 1)
     while True:
         with _quiet():
@@ -91,14 +91,14 @@ def _records(sheet: Any) -> Iterator[tuple[int, list[object]]]:
         if not batch:
             return
         for number, values in batch:
-            cells = list(map(held, values))
+            cells = list(map(value_of, values))
             if any(cell is not None and str(cell).strip() for cell in cells):
                 yield number, cells
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without openpyxl's warnings of parts that it does not read, such as styles and drop-down lists."""
+    """Suppress openpyxl's warnings about unsupported parts, such as styles and drop-down lists."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
         yield
