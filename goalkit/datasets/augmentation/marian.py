@@ -12,6 +12,7 @@ import attrs
 
 from goalkit.configuration import between
 from goalkit.errors import ConfigurationError, ModelError
+from goalkit.extras import extra
 from goalkit.storage import folder_digest
 
 SIMPLIFIED = ">>cmn_Hans<<"
@@ -22,7 +23,7 @@ SIMPLIFIED = ">>cmn_Hans<<"
 class MarianTranslator:
     """Two Marian models, Chinese to English and back, from folders as `save_pretrained` of transformers writes them.
 
-    The published ones, Helsinki-NLP/opus-mt-zh-en and opus-mt-en-zh, need the package sentencepiece.
+    The published ones, Helsinki-NLP/opus-mt-zh-en and opus-mt-en-zh, need the extra `translation`.
 
     Args:
         zh_en: folder of the model into English.
@@ -85,7 +86,8 @@ class MarianTranslator:
 
 
 def _load(folder: Path) -> tuple[Any, Any]:
-    from transformers import AutoTokenizer, MarianMTModel
+    with extra("translation"):
+        from transformers import AutoTokenizer, MarianMTModel
 
     try:
         with warnings.catch_warnings():
@@ -95,8 +97,8 @@ def _load(folder: Path) -> tuple[Any, Any]:
     except Exception as fault:  # damaged folders make transformers raise whatever it stumbles over
         reason = str(fault).strip().split("\n")[0]
         raise ModelError(
-            f"{folder} holds no usable Marian model ({reason}): get the whole folder, and install sentencepiece "
-            "if there are .spm files in it"
+            f"{folder} holds no usable Marian model ({reason}): get the whole folder, and `pip install "
+            '"goalkit[translation]"` if there are .spm files in it'
         ) from fault
     model.eval()  # type: ignore[no-untyped-call]
     return tokenizer, model

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from goalkit.datasets.dataset import Dataset
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import Check, Example, at_least, at_most, shortened
+from goalkit.extras import extra
 from goalkit.tasks import Task
 
 FOLDS = 5
@@ -39,7 +40,8 @@ class Learnt:
 
 def features_of(texts: Sequence[str]) -> Any:
     """TF-IDF of the 1- to 3-grams of characters that two texts or more have, sparse [N, F]; None if there are none."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    with extra("data"):
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:
         return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=2).fit_transform(texts)
@@ -56,8 +58,9 @@ def out_of_fold(features: Any, ids: npt.NDArray[np.int64], groups: npt.NDArray[n
         groups: rows that stay in one fold have the same number, int [N].
         seed: of the folds, and of the order in which the solver takes rows.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    with extra("data"):
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     if len(np.unique(groups)) == len(groups):  # keeping groups together would take long and change nothing
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(features, ids)
@@ -104,10 +107,9 @@ def learning_checks(
             f"{FEWEST_ROWS} rows with something in common, of two labels with {FOLDS} or more each, are the least to learn from"
         )
         return Learnt(_checks(task.name, (None, None, None), limits, (told, told, told)), {}, {}, {})
-    from sklearn.metrics import f1_score
-
-    with warnings.catch_warnings():  # importing cleanlab silences every warning of the process, for good
+    with extra("data"), warnings.catch_warnings():  # importing cleanlab silences every warning of the process, for good
         from cleanlab.filter import find_label_issues
+        from sklearn.metrics import f1_score
 
     labels = [task.labels[number] for number in present]
     given = np.searchsorted(present, ids[rows])

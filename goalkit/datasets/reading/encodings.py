@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 
 from goalkit.errors import DatasetError
+from goalkit.extras import extra
 
 AUTO = "auto"
 
@@ -138,7 +139,8 @@ def _guess(path: Path, lines: Iterator[bytes]) -> str:
 
     Texts of a few lines are told apart because both encodings are tried on the same lines, those that are valid in each.
     """
-    from charset_normalizer import from_bytes
+    with extra("data"):
+        from charset_normalizer import from_bytes
 
     total, room = 0, SAMPLE
     fitting: Counter[str] = Counter()

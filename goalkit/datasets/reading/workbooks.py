@@ -12,6 +12,7 @@ from typing import Any
 from goalkit.datasets.reading.columns import Row, find_columns, listed
 from goalkit.datasets.reading.headers import LOOKED_AT, find_header, tell_skipped
 from goalkit.errors import DatasetError, reason_of
+from goalkit.extras import extra
 
 BATCH = 1_000
 
@@ -53,10 +54,8 @@ def workbook_rows(path: Path, sheet: str | None, names: Sequence[str]) -> Iterat
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """The workbook, as openpyxl reads it. What fails while it is read is told as a damaged file."""
-    try:
+    with extra("xlsx"):
         import openpyxl
-    except ImportError as fault:
-        raise DatasetError(f"reading {path} takes openpyxl, which is not installed: pip install goalkit[xlsx]") from fault
     try:
         with path.open("rb") as file:
             with _quiet():
@@ -74,8 +73,9 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _records(sheet: Any) -> Iterator[tuple[int, list[object]]]:
     """Number and cells of each row that has something in it."""
-    from openpyxl.cell.cell import ERROR_CODES
-    from openpyxl.utils.escape import unescape
+    with extra("xlsx"):
+        from openpyxl.cell.cell import ERROR_CODES
+        from openpyxl.utils.escape import unescape
 
     def held(cell: object) -> object:
         """Nothing for a formula that failed; a return where Excel writes `_x000D_`."""
