@@ -26,7 +26,8 @@ def workbook_rows(path: Path, sheet: str | None, names: Sequence[str]) -> Iterat
         names: the columns asked for.
 
     Raises:
-        DatasetError: openpyxl is not installed, the workbook cannot be read, or has no such sheet or columns.
+        DatasetError: the workbook cannot be read, or has no such sheet or columns.
+        MissingPackageError: openpyxl is not installed.
     """
     with _opened(path) as workbook:
         titles = [each.title for each in workbook.worksheets]
