@@ -11,6 +11,7 @@ from goalkit.storage import write_file
 
 NAMES = (
     "imports",
+    "installs",
     "corpus",
     "demo",
     "personalisation",

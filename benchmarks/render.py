@@ -1,11 +1,11 @@
-"""Saved results as docs/benchmarks.md and its figures, the demo's table in the README, the corpus' in docs/goal-corpus.md."""
+"""Saved results as docs/benchmarks.md and its figures, the tables of the README, the corpus' in docs/goal-corpus.md."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import augmentation, bottleneck, calibration, families, few_labels, reproducibility, scale, throughput
+from benchmarks import augmentation, bottleneck, calibration, families, few_labels, installs, reproducibility, scale, throughput
 from benchmarks.personalisation import page as personalisation
 from goalkit.storage import write_file
 
@@ -35,7 +35,8 @@ def pages(saved: Mapping[str, Any]) -> dict[str, str]:
     found = {"docs/benchmarks.md": "\n".join([head, *sections])}
     for name, (page, table) in TABLES.items():
         if name in saved:
-            found[page] = _with_table(page, name, table(saved[name]))
+            text = found.get(page) or (ROOT / page).read_text(encoding="utf-8")
+            found[page] = _with_table(page, text, name, table(saved[name]))
     return found
 
 
@@ -44,9 +45,9 @@ def figures(saved: Mapping[str, Any]) -> dict[str, str]:
     return {f"docs/{module.FIGURE}": module.figure(saved[name]) for name, module in FIGURES.items() if name in saved}
 
 
-def _with_table(page: str, name: str, table: str) -> str:
+def _with_table(page: str, text: str, name: str, table: str) -> str:
     """A page with something else between the marks of a benchmark."""
-    before, begin, rest = (ROOT / page).read_text(encoding="utf-8").partition(BEGIN.format(name))
+    before, begin, rest = text.partition(BEGIN.format(name))
     if not begin or END not in rest:
         raise ValueError(f"{page} has no place for the table of {name}: write {BEGIN.format(name)} and {END} where it is to be")
     return f"{before}{begin}\n{table}{END}{rest.partition(END)[2]}"
@@ -84,6 +85,10 @@ def _corpus(found: dict[str, Any]) -> str:
     lines = ["| check | value | limit | result |", "|---|---|---|---|"]
     lines += [f"| {each['name']} | {each['value']} | {each['limit']} | {each['state']} |" for each in found["checks"]]
     return "\n".join([*lines, "", _where(found), ""])
+
+
+def _installs(found: dict[str, Any]) -> str:
+    return f"{installs.table(found)}\n{_where(found)} Other work was going on.\n"
 
 
 def _imports(found: dict[str, Any]) -> str:
@@ -179,6 +184,7 @@ SECTIONS = {
 
 TABLES = {
     "demo": ("README.md", demo_table),
+    "installs": ("README.md", _installs),
     "corpus": ("docs/goal-corpus.md", _corpus),
     "families": ("docs/families.md", families.table),
 }

@@ -11,6 +11,17 @@ class ConfigurationError(GoalkitError):
     """A setting is unknown, out of range, or contradicts another."""
 
 
+class MissingPackageError(GoalkitError, ImportError):
+    """A package that is needed here is not installed; `name` is the module that was imported."""
+
+    def __init__(self, package: str, remedy: str) -> None:
+        super().__init__(package, remedy, name=package)
+        self.package, self.remedy = package, remedy
+
+    def __str__(self) -> str:
+        return f"this needs {self.package}, which is not installed: {self.remedy}"
+
+
 class DatasetError(GoalkitError):
     """Texts or labels cannot be read or used."""
 

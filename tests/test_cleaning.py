@@ -16,7 +16,7 @@ from goalkit.datasets import Cleaner
 from goalkit.datasets.cleaning import Change, Dropped
 from goalkit.datasets.cleaning.personal import mask_personal
 from goalkit.datasets.cleaning.steps import calm_punctuation, drop_invisible, narrow, repair_mojibake, simplify, strip_html
-from goalkit.errors import ConfigurationError, DatasetError, StorageError
+from goalkit.errors import ConfigurationError, DatasetError, MissingPackageError, StorageError
 
 CHINESE = re.compile("[\u3007\u3400-\u9fff]")
 
@@ -358,7 +358,7 @@ def test_simplifying_without_opencc_says_what_to_install(monkeypatch):
 
     steps._opencc.cache_clear()
     monkeypatch.setitem(sys.modules, "opencc", None)
-    with pytest.raises(ConfigurationError, match=r"install goalkit\[data\]"):
+    with pytest.raises(MissingPackageError, match=r'needs opencc, which is not installed: pip install "goalkit\[data\]"'):
         Cleaner(traditional="simplify").clean_text("讀書")
 
 

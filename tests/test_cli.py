@@ -283,11 +283,11 @@ def test_backbones_lists_names_packages_and_broken_plugins(tmp_path, monkeypatch
 def test_doctor_is_content_here_and_names_what_is_missing(monkeypatch):
     page = call("doctor")
     assert page.exit_code == 0, page.output
-    assert "nothing is missing" in page.output
+    assert "all that bundles need is there" in page.output
     monkeypatch.setattr("goalkit.cli.doctor._version", lambda package: None if package == "coremltools" else "99.0")
     page = call("doctor")
     assert page.exit_code == 1
-    assert "missing: coremltools>=9.0" in page.output
+    assert "missing: coremltools>=9.0\n" in page.output
 
 
 def test_demo_makes_everything(tmp_path, monkeypatch):

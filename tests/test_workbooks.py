@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from goalkit import Dataset, GoalkitError
-from goalkit.errors import ConfigurationError, DatasetError
+from goalkit.errors import ConfigurationError, DatasetError, MissingPackageError
 
 ROWS = [["目标", "类别", "完成"], ["跑步", "健康", True], ["读书", "学习", False]]
 LABELS = {"类别": "category"}
@@ -144,7 +144,7 @@ def test_only_workbooks_have_sheets_and_old_ones_are_told(goals_csv, tmp_path):
 def test_a_missing_library_is_told_with_its_extra(book, monkeypatch):
     path = book({"a": ROWS})
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(DatasetError, match=r"takes openpyxl, which is not installed: pip install goalkit\[xlsx\]"):
+    with pytest.raises(MissingPackageError, match=r'needs openpyxl, which is not installed: pip install "goalkit\[xlsx\]"'):
         read(path)
 
 

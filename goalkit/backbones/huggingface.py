@@ -12,6 +12,7 @@ import torch
 from goalkit.backbones.contract import Backbone, Checkpoint
 from goalkit.backbones.huggingface_encoder import HuggingFaceEncoder
 from goalkit.errors import ConfigurationError, ModelError
+from goalkit.extras import extra
 from goalkit.tokenization import load_wordpiece
 
 BOOKKEEPING = frozenset({"vocab_size", "model_type", "transformers_version", "architectures", "dtype", "torch_dtype"})
@@ -28,7 +29,8 @@ class HuggingFaceBackbone(Backbone):
 
     def configuration(self, vocabulary_size: int, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """See `Backbone.configuration`; overrides are keys of the transformers configuration class."""
-        from transformers import AutoConfig
+        with extra("export"):
+            from transformers import AutoConfig
 
         fresh = AutoConfig.for_model(self.architecture)
         known = set(fresh.to_dict()) - BOOKKEEPING
@@ -42,7 +44,8 @@ class HuggingFaceBackbone(Backbone):
 
     def encoder(self, configuration: Mapping[str, Any]) -> HuggingFaceEncoder:
         """See `Backbone.encoder`."""
-        from transformers import AutoConfig, AutoModel
+        with extra("export"):
+            from transformers import AutoConfig, AutoModel
 
         arguments = {key: value for key, value in configuration.items() if key != "model_type"}
         try:
@@ -56,7 +59,8 @@ class HuggingFaceBackbone(Backbone):
 
     def load_checkpoint(self, source: str | Path) -> Checkpoint:
         """See `Backbone.load_checkpoint`; reads what transformers' `save_pretrained` writes, in any precision."""
-        from transformers import AutoConfig, AutoModel
+        with extra("export"):
+            from transformers import AutoConfig, AutoModel
 
         try:
             config = AutoConfig.from_pretrained(source)

@@ -33,14 +33,17 @@ def command(output: Path, epochs: int, seed: int) -> None:
     from goalkit.cli.tables import console, megabytes, percent, step, table
     from goalkit.compress import Compressor
     from goalkit.configuration import json_bytes
-    from goalkit.datasets import Dataset
-    from goalkit.evaluation import evaluate, ngram_baseline
     from goalkit.export import CoreMLExporter, UpdatableHeadBuilder
+    from goalkit.extras import extra
     from goalkit.model import GoalModel
     from goalkit.storage import BUNDLE, MODEL, check_replaceable, write_file
-    from goalkit.training import Trainer
-    from goalkit.training.locking import only_training
-    from goalkit.training.processes import Processes
+
+    with extra("train"):
+        from goalkit.datasets import Dataset
+        from goalkit.evaluation import evaluate, ngram_baseline
+        from goalkit.training import Trainer
+        from goalkit.training.locking import only_training
+        from goalkit.training.processes import Processes
 
     click.get_current_context().with_resource(only_training(output / "model", Processes.current(), beside=True))
     for name, kind in (("model", MODEL), ("model-int8", MODEL), ("GoalAnalyzer", BUNDLE)):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 
 import click
 from packaging.requirements import Requirement
 
+NOT_FOR_USERS = frozenset({"bench", "test"})
+
 
 @click.command("doctor")
 def command() -> None:
-    """Show versions and devices, and what is missing. The exit code is 1 if anything is missing."""
+    """Show versions and devices, and what is missing. The exit code is 1 if opening and running bundles needs it."""
     from goalkit.cli.tables import console, table
 
     rows = [("Python", platform.python_version(), f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs")]
@@ -21,11 +23,12 @@ def command() -> None:
     for requirement in _requirements():
         found = _version(requirement.name)
         wanted = f"needs {requirement.specifier}" if requirement.specifier else ""
-        if found is None or not requirement.specifier.contains(found, prereleases=True):
-            missing.append(str(requirement))
-            rows.append((requirement.name, found or "missing", f"{wanted} ✗"))
+        if _fits(requirement):
+            rows.append((requirement.name, found or "", wanted))
         else:
-            rows.append((requirement.name, found, wanted))
+            missing.append(f"{requirement.name}{requirement.specifier}")
+            rows.append((requirement.name, found or "missing", f"{wanted} ✗"))
+    rows += _extras()
     rows += _devices()
     table("goalkit " + version("goalkit"), ["component", "found", ""], rows, figures=False)
     if missing:
@@ -33,14 +36,44 @@ def command() -> None:
             f"missing: {', '.join(missing)}\nrepair with: python -m pip install -c constraints.txt goalkit", style="bold red"
         )
         raise SystemExit(1)
-    console.print("nothing is missing", style="green")
+    console.print("all that bundles need is there", style="green")
 
 
-def _requirements() -> Iterator[Requirement]:
+def _requirements(extra: str = "") -> Iterator[Requirement]:
+    """What an extra adds to the core; without one, what the core needs on this system."""
     for line in requires("goalkit") or ():
         requirement = Requirement(line)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        if _applies(requirement, extra) and not (extra and _applies(requirement, "")):
             yield requirement
+
+
+def _applies(requirement: Requirement, extra: str) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+
+
+def _extras() -> list[tuple[str, str, str]]:
+    """A row per extra: whether it is installed, and if not, which packages it lacks, or which of the extras it includes."""
+    rows = []
+    for name in sorted(set(metadata("goalkit").get_all("Provides-Extra") or ()) - NOT_FOR_USERS):
+        lacking = _lacking(name)
+        told = f'pip install "goalkit[{name}]" adds {", ".join(lacking)}' if lacking else ""
+        rows.append((f"[{name}]", "missing" if lacking else "installed", told))
+    return rows
+
+
+def _lacking(extra: str) -> list[str]:
+    lacking = []
+    for requirement in _requirements(extra):
+        if requirement.name == "goalkit":
+            lacking += [f"[{name}]" for name in sorted(requirement.extras) if _lacking(name)]
+        elif not _fits(requirement):
+            lacking.append(requirement.name)
+    return lacking
+
+
+def _fits(requirement: Requirement) -> bool:
+    found = _version(requirement.name)
+    return found is not None and requirement.specifier.contains(found, prereleases=True)
 
 
 def _version(package: str) -> str | None:
@@ -70,6 +103,8 @@ def _devices() -> list[tuple[str, str, str]]:
         (
             "Core ML",
             "yes" if platform.system() == "Darwin" else "none",
-            "goalkit's own runtime executes bundles on every system",
+            "goalkit's own runtime executes bundles on every system"
+            if _version("coremltools")
+            else "no bundle can be exported or executed without coremltools",
         ),
     ]

@@ -27,9 +27,12 @@ Examples:
 def command(model: Path, compare: Path | None, batch_size: int, length: int, output: Path | None, trace: Path | None) -> None:
     """Measure where a model spends its time on shipped goals, and show the bottleneck."""
     from goalkit.cli.reports import show_profiles
-    from goalkit.datasets import Dataset
-    from goalkit.evaluation import profile
+    from goalkit.extras import extra
     from goalkit.model import GoalModel
+
+    with extra("train"):
+        from goalkit.datasets import Dataset
+        from goalkit.evaluation import profile
 
     texts = Dataset.goals().texts[:batch_size]
     profiles = {str(model): profile(GoalModel.load(model), texts, length=length, trace=trace)}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from goalkit.cli.tables import console, megabytes, percent, table
-from goalkit.datasets import QualityReport
-from goalkit.evaluation import EvaluationReport, Profile, TaskScore
-from goalkit.export import VerificationReport
-from goalkit.tasks import Task
-from goalkit.training import SearchResult, TrainingRun
+
+if TYPE_CHECKING:
+    from goalkit.datasets import QualityReport
+    from goalkit.evaluation import EvaluationReport, Profile, TaskScore
+    from goalkit.export import VerificationReport
+    from goalkit.tasks import Task
+    from goalkit.training import SearchResult, TrainingRun
 
 
 def show_scores(title: str, scores: tuple[TaskScore, ...]) -> None:

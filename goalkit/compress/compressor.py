@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -11,9 +12,11 @@ import numpy as np
 from goalkit.compress.contract import CompressionContext, Teacher
 from goalkit.compress.recipes import Recipe, RecipeLike, as_recipe
 from goalkit.configuration import to_dict, write_json
-from goalkit.datasets import Splits
 from goalkit.model import GoalModel
 from goalkit.storage import MODEL, replacing_folder
+
+if TYPE_CHECKING:
+    from goalkit.datasets import Splits
 
 
 @attrs.frozen

@@ -5,15 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from goalkit.datasets import Splits
 from goalkit.errors import ConfigurationError
 from goalkit.model import GoalModel
+
+if TYPE_CHECKING:
+    from goalkit.datasets import Splits
 
 
 class Embedder(Protocol):

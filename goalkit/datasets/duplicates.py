@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from goalkit.datasets.minhash import candidate_pairs
 from goalkit.datasets.skeleton import skeleton
+from goalkit.extras import extra
 
 EXACT_UP_TO = 10_000
 """Up to this number of distinct masked texts, all pairs are compared. Beyond, MinHash proposes candidate pairs."""
@@ -26,7 +27,8 @@ BATCH = 50_000
 
 def near_duplicates(one: str, other: str) -> bool:
     """Whether two texts are near-duplicates."""
-    from rapidfuzz.distance import Levenshtein
+    with extra("data"):
+        from rapidfuzz.distance import Levenshtein
 
     one, other = masked(one), masked(other)
     return 5 * Levenshtein.distance(one, other) <= max(len(one), len(other))
@@ -59,8 +61,9 @@ def _sorted_masks(texts: Sequence[str] | pa.ChunkedArray) -> tuple[pa.StringArra
 
 def linked(pairs: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
     """Return the connected component of each of `count` nodes, int64 [count], linked by `pairs`, int64 [P, 2]."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    with extra("data"):
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
 
     links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     return connected_components(links, directed=False)[1].astype(np.int64)  # type: ignore[no-any-return]
@@ -68,8 +71,9 @@ def linked(pairs: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
 
 def near_duplicate_pairs(masks: pa.StringArray) -> npt.NDArray[np.int64]:
     """Return the positions of near-duplicates, int64 [P, 2], among masked texts that are distinct and sorted."""
-    from rapidfuzz.distance import Levenshtein
-    from rapidfuzz.process import cpdist
+    with extra("data"):
+        from rapidfuzz.distance import Levenshtein
+        from rapidfuzz.process import cpdist
 
     lengths = pc.utf8_length(masks).to_numpy().astype(np.int64)
     if len(masks) <= EXACT_UP_TO:
@@ -86,8 +90,9 @@ def near_duplicate_pairs(masks: pa.StringArray) -> npt.NDArray[np.int64]:
 
 def _all_pairs(masks: Sequence[str], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Compare all pairs, in blocks of similar length. Texts that are longer by more than a quarter are skipped."""
-    from rapidfuzz.distance import Levenshtein
-    from rapidfuzz.process import cdist
+    with extra("data"):
+        from rapidfuzz.distance import Levenshtein
+        from rapidfuzz.process import cdist
 
     order = np.argsort(lengths, kind="stable")
     kept = [np.zeros((0, 2), np.int64)]

@@ -15,6 +15,7 @@ from goalkit.datasets.reading.encodings import is_unicode, printable
 from goalkit.datasets.reading.gathering import Record
 from goalkit.datasets.reading.sources import DELIMITED, LINES
 from goalkit.errors import DatasetError
+from goalkit.extras import extra
 from goalkit.storage import replacing_file, write_file
 
 SUFFIXES = (*DELIMITED, *LINES, ".parquet")
@@ -56,7 +57,8 @@ def write_records(path: Path, records: Sequence[Record], *, delimiter: str | Non
         with replacing_file(path) as file:
             file.writelines(_json(dict(zip(columns, fields, strict=True))) + "\n" for columns, fields in records)
         return
-    from pyarrow import parquet
+    with extra("data"):
+        from pyarrow import parquet
 
     columns, rows = _tabulated(records)
     buffer = io.BytesIO()

@@ -1,10 +1,13 @@
 """Evaluation: how good a model is, how far its probabilities can be trusted, and where its time goes."""
 
-from goalkit.evaluation.baseline import ngram_baseline
-from goalkit.evaluation.calibration import Calibration, calibrate, calibration_error
-from goalkit.evaluation.profiling import Profile, profile
-from goalkit.evaluation.report import EvaluationReport, TaskReport, evaluation_report
-from goalkit.evaluation.scores import TaskScore, evaluate, score
+from goalkit.extras import extra
+
+with extra("train"):
+    from goalkit.evaluation.baseline import ngram_baseline
+    from goalkit.evaluation.calibration import Calibration, calibrate, calibration_error
+    from goalkit.evaluation.profiling import Profile, profile
+    from goalkit.evaluation.report import EvaluationReport, TaskReport, evaluation_report
+    from goalkit.evaluation.scores import TaskScore, evaluate, score
 
 __all__ = [
     "Calibration",

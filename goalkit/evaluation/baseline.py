@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from goalkit.datasets import Splits
 from goalkit.evaluation.scores import TaskScore, score_labels
+from goalkit.extras import extra
 
 
 def ngram_baseline(splits: Splits) -> tuple[TaskScore, ...]:
@@ -11,8 +12,9 @@ def ngram_baseline(splits: Splits) -> tuple[TaskScore, ...]:
 
     It has no Core ML form that runs from plain text, but it is what a few lines of scikit-learn give.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.svm import LinearSVC
+    with extra("train"):
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.svm import LinearSVC
 
     vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)
     train, test = vectorizer.fit_transform(splits.train.texts), vectorizer.transform(splits.test.texts)

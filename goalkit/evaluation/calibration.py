@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from goalkit.datasets import Dataset
+from goalkit.extras import extra
 from goalkit.model import GoalModel
 
 BOUNDS = (0.05, 20.0)
@@ -49,8 +50,9 @@ def calibrate(model: GoalModel, rows: Dataset) -> Calibration:
 
 def fit_temperature(logits: npt.NDArray[np.float64], truth: npt.NDArray[np.int64]) -> float:
     """The temperature T for which softmax(logits / T), [N, labels], makes the right labels, int [N], likeliest."""
-    from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
+    with extra("train"):
+        from scipy.optimize import minimize_scalar
+        from scipy.special import log_softmax
 
     def loss(log_temperature: float) -> float:
         return float(-log_softmax(logits / np.exp(log_temperature), axis=1)[np.arange(len(truth)), truth].mean())

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from goalkit.datasets import Dataset
 from goalkit.errors import DatasetError
+from goalkit.extras import extra
 from goalkit.model import GoalModel
 from goalkit.tasks import Task
 
@@ -73,7 +74,8 @@ def score(tasks: Sequence[Task], rows: Dataset, probabilities: Mapping[str, npt.
 
 def score_labels(task: Task, truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> TaskScore:
     """Score predicted labels of one task, int [N], against the right ones, both as positions among its labels."""
-    from sklearn.metrics import f1_score
+    with extra("train"):
+        from sklearn.metrics import f1_score
 
     return TaskScore(
         task=task.name,

@@ -13,16 +13,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from goalkit.errors import MissingPackageError
+
+REMEDY = "pip install goalkit on Linux or macOS; coremltools has no build for Windows, but Linux runs there as WSL"
+
 LOOKUP_WEIGHTS = 2**20
 """Weights whose indices coremltools looks up at a time: with 16 values to a palette, 64 MB for each of its temporaries."""
 
 
 def coremltools() -> ModuleType:
-    """coremltools, imported without its notes on versions and on proxies that exist only on macOS."""
-    with quiet():
-        import coremltools
+    """coremltools, imported without its notes on versions and on proxies that exist only on macOS.
 
-        return coremltools  # type: ignore[no-any-return]
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        with quiet():
+            import coremltools
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(error.name or "coremltools", REMEDY) from error
+    return coremltools  # type: ignore[no-any-return]
 
 
 def model_proto() -> ModuleType:

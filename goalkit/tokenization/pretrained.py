@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goalkit.errors import ModelError
+from goalkit.extras import extra
 from goalkit.tokenization.probes import probe_texts
 from goalkit.tokenization.settings import AddedToken, TokenizerSettings
 from goalkit.tokenization.wordpiece import WordPieceTokenizer
@@ -30,7 +31,8 @@ def load_wordpiece(source: str | Path) -> WordPieceTokenizer:
     Raises:
         ModelError: there is none, or it cannot be reproduced exactly.
     """
-    from transformers import AutoTokenizer
+    with extra("export"):
+        from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)

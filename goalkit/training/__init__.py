@@ -1,13 +1,16 @@
 """Training: fitting a GoalModel to labelled goals."""
 
-from goalkit.training.distillation import SameEmbeddings, SoftLabels
-from goalkit.training.few_labels import FewLabelsRun, FewLabelsTrainer
-from goalkit.training.objective import CrossEntropy, Objective
-from goalkit.training.run import Epoch, TrainingRun
-from goalkit.training.search import Search, SearchResult
-from goalkit.training.settings import TrainingSettings
-from goalkit.training.standardization import standardize_embeddings
-from goalkit.training.trainer import Trainer
+from goalkit.extras import extra
+
+with extra("train"):
+    from goalkit.training.distillation import SameEmbeddings, SoftLabels
+    from goalkit.training.few_labels import FewLabelsRun, FewLabelsTrainer
+    from goalkit.training.objective import CrossEntropy, Objective
+    from goalkit.training.run import Epoch, TrainingRun
+    from goalkit.training.search import Search, SearchResult
+    from goalkit.training.settings import TrainingSettings
+    from goalkit.training.standardization import standardize_embeddings
+    from goalkit.training.trainer import Trainer
 
 __all__ = [
     "CrossEntropy",

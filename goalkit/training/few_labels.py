@@ -15,6 +15,7 @@ from torch import nn
 from goalkit.configuration import between, one_of, to_dict, write_json
 from goalkit.datasets import Dataset
 from goalkit.errors import TrainingError
+from goalkit.extras import extra
 from goalkit.model import GoalModel
 from goalkit.storage import MODEL, replacing_folder
 from goalkit.training.batching import Places
@@ -187,10 +188,11 @@ def fit_head(head: nn.Linear, embeddings: npt.NDArray[np.float32], truth: npt.ND
         truth: int64 [N], every label at least once.
         seed: of the folds.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    with extra("train"):
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import GridSearchCV, StratifiedKFold
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
 
     estimator = make_pipeline(StandardScaler(), LogisticRegression(C=FALLBACK, max_iter=1000))
     values = embeddings.astype(np.float64)

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import torch
 
-from goalkit.errors import TrainingError
+from goalkit.extras import extra
 from goalkit.storage import append_lines, write_file
 
 LOG = "log.jsonl"
@@ -33,10 +33,8 @@ class Journal:
             line for line in _lines(self._path) if after and json.loads(line).get("step", 0) <= after
         ]
         if tensorboard:
-            try:
+            with extra("train"):
                 from torch.utils.tensorboard import SummaryWriter
-            except ImportError as error:
-                raise TrainingError("TensorBoard's files need the package tensorboard: pip install goalkit[train]") from error
             self._writer = SummaryWriter(folder / "tensorboard", purge_step=after)
 
     def record(self, event: str, step: int, **values: Any) -> None:

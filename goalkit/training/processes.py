@@ -9,6 +9,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from goalkit.extras import extra
 from goalkit.training.batching import Places
 
 
@@ -23,7 +24,8 @@ class Processes:
     @classmethod
     def current(cls) -> Processes:
         """Join the others, if there are any."""
-        from accelerate import PartialState
+        with extra("train"):
+            from accelerate import PartialState
 
         # without being told, accelerate overlooks the other processes where there is no GPU
         state = PartialState(cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()))
@@ -42,7 +44,8 @@ class Processes:
         """Add up gradients, in place, and the loss over all processes."""
         if self.count == 1:
             return loss
-        from accelerate.utils import reduce
+        with extra("train"):
+            from accelerate.utils import reduce
 
         for parameter in parameters:
             if parameter.grad is None:
@@ -60,7 +63,8 @@ class Processes:
         """What each process found, in the order of their ranks."""
         if self.count == 1:
             return [found]
-        from accelerate.utils import gather_object
+        with extra("train"):
+            from accelerate.utils import gather_object
 
         everything: list[Any] = gather_object([found])
         return everything
@@ -68,6 +72,7 @@ class Processes:
     def wait(self) -> None:
         """Go on only when all processes are here."""
         if self.count > 1:
-            from accelerate import PartialState
+            with extra("train"):
+                from accelerate import PartialState
 
             PartialState().wait_for_everyone()

@@ -9,6 +9,7 @@ import attrs
 
 from goalkit.configuration import to_dict, write_json
 from goalkit.evaluation.scores import TaskScore
+from goalkit.extras import extra
 from goalkit.model import GoalModel
 from goalkit.storage import MODEL, replacing_folder
 from goalkit.training.settings import TrainingSettings
@@ -81,7 +82,8 @@ class TrainingRun:
 
     def plot(self) -> Figure:
         """Draw losses and validation scores by epoch; a notebook shows it. Requires matplotlib."""
-        from matplotlib.figure import Figure
+        with extra("train"):
+            from matplotlib.figure import Figure
 
         figure = Figure(figsize=(9, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2)

@@ -16,6 +16,7 @@ import numpy as np
 from goalkit.configuration import between, to_dict
 from goalkit.datasets import Splits
 from goalkit.errors import ConfigurationError, DivergedError, TrainingError
+from goalkit.extras import extra
 from goalkit.model import GoalModel
 from goalkit.training.run import Epoch
 from goalkit.training.trainer import Trainer
@@ -67,7 +68,8 @@ class SearchResult:
 
     def plot(self) -> Figure:
         """Draw the importances, and the scores in the order of the trials. Requires matplotlib."""
-        from matplotlib.figure import Figure
+        with extra("train"):
+            from matplotlib.figure import Figure
 
         figure = Figure(figsize=(9, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2)
@@ -139,10 +141,8 @@ class Search:
             "model_sha256": model.digest(),
             "data_sha256": splits.train.digest(),
         }
-        try:
+        with extra("train"):
             from goalkit.training.study import open_study
-        except ImportError as error:
-            raise TrainingError("a search needs the package optuna: pip install goalkit[train]") from error
         found, lock = open_study(str(study), json.loads(json.dumps(identity)))
         for trial in self._trials(found, lock):
             self._try(found, trial, trainer, model, splits, progress)
@@ -150,7 +150,8 @@ class Search:
 
     def _trials(self, study: Study, lock: AbstractContextManager[Any]) -> Iterator[Trial]:
         """Trials to run, as long as fewer than wanted have been begun by anybody."""
-        from optuna.samplers import TPESampler
+        with extra("train"):
+            from optuna.samplers import TPESampler
 
         from goalkit.training.study import begin_trial
 
@@ -175,7 +176,8 @@ class Search:
         }
 
     def _try(self, study: Study, trial: Trial, trainer: Trainer, model: GoalModel, splits: Splits, progress: bool) -> None:
-        from optuna.trial import TrialState
+        with extra("train"):
+            from optuna.trial import TrialState
 
         best = -np.inf
 
@@ -208,8 +210,9 @@ class _PrunedError(Exception):
 
 
 def _result(study: Study, trainer: Trainer) -> SearchResult:
-    from optuna.importance import get_param_importances
-    from optuna.trial import TrialState
+    with extra("train"):
+        from optuna.importance import get_param_importances
+        from optuna.trial import TrialState
 
     names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
     trials = study.get_trials(deepcopy=False)

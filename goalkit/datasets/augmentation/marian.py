@@ -12,6 +12,7 @@ import attrs
 
 from goalkit.configuration import between
 from goalkit.errors import ConfigurationError, ModelError
+from goalkit.extras import extra
 from goalkit.storage import folder_digest
 
 SIMPLIFIED = ">>cmn_Hans<<"
@@ -22,7 +23,7 @@ SIMPLIFIED = ">>cmn_Hans<<"
 class MarianTranslator:
     """Two Marian models, Chinese to English and back, from folders in the format of `save_pretrained` of transformers.
 
-    The published models, Helsinki-NLP/opus-mt-zh-en and opus-mt-en-zh, need the package sentencepiece.
+    The published models, Helsinki-NLP/opus-mt-zh-en and opus-mt-en-zh, need the extra `translation`.
 
     Args:
         zh_en: folder of the model into English.
@@ -83,7 +84,8 @@ class MarianTranslator:
 
 
 def _load(folder: Path) -> tuple[Any, Any]:
-    from transformers import AutoTokenizer, MarianMTModel
+    with extra("translation"):
+        from transformers import AutoTokenizer, MarianMTModel
 
     try:
         with warnings.catch_warnings():
@@ -93,8 +95,8 @@ def _load(folder: Path) -> tuple[Any, Any]:
     except Exception as error:  # transformers raises many types for damaged folders
         reason = str(error).strip().split("\n")[0]
         raise ModelError(
-            f"{folder} has no usable Marian model ({reason}): get the whole folder, and install sentencepiece "
-            "if it has .spm files"
+            f"{folder} has no usable Marian model ({reason}): get the whole folder, and `pip install "
+            '"goalkit[translation]"` if it has .spm files'
         ) from error
     model.eval()  # type: ignore[no-untyped-call]
     return tokenizer, model

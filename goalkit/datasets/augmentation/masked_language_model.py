@@ -14,6 +14,7 @@ from goalkit.configuration import between
 from goalkit.datasets.augmentation.contract import DRAWS, Augmentation, amount
 from goalkit.datasets.augmentation.protected import protected_mask
 from goalkit.errors import ModelError
+from goalkit.extras import extra
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +79,8 @@ class MaskedLanguageModel(Augmentation):
     @cached_property
     def _loaded(self) -> tuple[Any, Any, dict[int, str]]:
         """Tokenizer, model, and the pieces that are single Chinese characters, by id."""
-        from transformers import AutoTokenizer, BertForMaskedLM
+        with extra("train"):
+            from transformers import AutoTokenizer, BertForMaskedLM
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.folder)

@@ -8,6 +8,8 @@ import warnings
 from functools import cache
 from typing import Any
 
+from goalkit.extras import extra
+
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text. Joined, they equal the text."""
@@ -17,7 +19,7 @@ def words_of(text: str) -> list[str]:
 @cache
 def _tokenizer() -> Any:
     """Create a tokenizer. jieba's default one leaves a cache file in the shared temporary folder, which it later trusts."""
-    with warnings.catch_warnings():
+    with extra("data"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="invalid escape sequence")
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
         import jieba

@@ -11,7 +11,7 @@ from typing import Any
 from goalkit.datasets.characters import compose as compose
 from goalkit.datasets.characters import drop_invisible as drop_invisible
 from goalkit.datasets.characters import tidy_space as tidy_space
-from goalkit.errors import ConfigurationError
+from goalkit.extras import extra
 
 _HAN = re.compile("[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 
@@ -23,7 +23,8 @@ def repair_mojibake(text: str) -> str:
     """Undo UTF-8 that was read as a single-byte encoding: è¯»ä¹¦ for 读书 (ftfy's `fix_encoding`)."""
     if _ORDINARY.fullmatch(text):
         return text
-    import ftfy
+    with extra("data"):
+        import ftfy
 
     return ftfy.fix_encoding(text)
 
@@ -84,12 +85,8 @@ def simplify(text: str) -> str:
 
 @cache
 def _opencc() -> Any:
-    try:
+    with extra("data"):
         from opencc import OpenCC
-    except ImportError as error:
-        raise ConfigurationError(
-            "simplifying characters needs opencc-python-reimplemented, which is not installed: install goalkit[data], or keep them"
-        ) from error
     return OpenCC("t2s")
 
 

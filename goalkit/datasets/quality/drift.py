@@ -13,6 +13,7 @@ from goalkit.datasets.quality.learning import MIN_ROWS, features_of, out_of_fold
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import SHOWN, Check, Example, at_most, shortened
 from goalkit.datasets.splits import SIDES, Splits, families
+from goalkit.extras import extra
 
 _NAMES = ("label drift", "length drift", "domain drift", "leaks")
 
@@ -59,7 +60,8 @@ def _label_drift(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
 
 
 def _length_drift(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
-    from scipy.stats import ks_2samp
+    with extra("data"):
+        from scipy.stats import ks_2samp
 
     lengths = {side: [len(text) for text in rows.texts] for side, rows in sides.items()}
     distance, side = max(
@@ -70,7 +72,8 @@ def _length_drift(sides: Mapping[str, Dataset], limits: QualityLimits) -> Check:
 
 
 def _domain_drift(splits: Splits, limits: QualityLimits, sample: int, seed: int) -> Check:
-    from sklearn.metrics import roc_auc_score
+    with extra("data"):
+        from sklearn.metrics import roc_auc_score
 
     random = np.random.default_rng(seed)
     texts: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from goalkit.datasets.quality.repetition import group_sizes, repetition_checks
 from goalkit.datasets.quality.report import QualityReport, Section
 from goalkit.datasets.quality.texts import lengths_of, text_checks, vocabulary_checks
 from goalkit.datasets.splits import Splits
-from goalkit.errors import ConfigurationError, DatasetError
+from goalkit.errors import DatasetError
+from goalkit.extras import extra
 from goalkit.tokenization import WordPieceTokenizer
 
 SAMPLE = 20_000
@@ -56,7 +57,7 @@ def quality_report(
 
     Raises:
         DatasetError: no text has a visible character, or the second labelling has no text or no task in common.
-        ConfigurationError: a required library is not installed.
+        MissingPackageError: a required library is not installed.
         BackboneError: the backbone does not exist.
     """
     limits = limits or QualityLimits()
@@ -135,9 +136,5 @@ def _tokenizer(backbone: str) -> WordPieceTokenizer:
 
 
 def _versions() -> dict[str, str]:
-    try:
+    with extra("data"):
         return {library: version(library) for library in _LIBRARIES}
-    except PackageNotFoundError as missing:
-        raise ConfigurationError(
-            f"a quality report needs {missing.name}, which is not installed: install goalkit[data]"
-        ) from None

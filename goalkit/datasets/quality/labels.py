@@ -12,6 +12,7 @@ from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import Check, Example, at_least, at_most, shortened
 from goalkit.datasets.spelling import alike_labels
 from goalkit.errors import DatasetError
+from goalkit.extras import extra
 
 _DISAGREEMENTS = 20
 
@@ -72,7 +73,8 @@ def agreement_checks(dataset: Dataset, relabelled: Dataset | None, limits: Quali
     Raises:
         DatasetError: the second labelling has no text or no task in common with the data.
     """
-    from sklearn.metrics import cohen_kappa_score
+    with extra("data"):
+        from sklearn.metrics import cohen_kappa_score
 
     if relabelled is None:
         detail = "no second labelling was given"

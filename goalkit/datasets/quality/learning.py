@@ -17,6 +17,7 @@ import numpy.typing as npt
 from goalkit.datasets.dataset import Dataset
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import Check, Example, at_least, at_most, shortened
+from goalkit.extras import extra
 from goalkit.tasks import Task
 
 FOLDS = 5
@@ -39,7 +40,8 @@ class Learned:
 
 def features_of(texts: Sequence[str]) -> Any:
     """Return TF-IDF of the character 1- to 3-grams that occur in at least two texts, sparse [N, F]; None if there are none."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    with extra("data"):
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:
         return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=2).fit_transform(texts)
@@ -56,8 +58,9 @@ def out_of_fold(features: Any, ids: npt.NDArray[np.int64], groups: npt.NDArray[n
         groups: group numbers, int [N]; a group stays in one fold.
         seed: seed of the folds and of the solver.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    with extra("data"):
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     if len(np.unique(groups)) == len(groups):  # keeping groups together would be slow and change nothing
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(features, ids)
@@ -102,10 +105,9 @@ def learning_checks(
     if features is None or len(rows) < MIN_ROWS or len(present) < 2:
         detail = f"needs at least {MIN_ROWS} rows with common n-grams, and two labels with at least {FOLDS} rows each"
         return Learned(_checks(task.name, (None, None, None), limits, (detail, detail, detail)), {}, {}, {})
-    from sklearn.metrics import f1_score
-
-    with warnings.catch_warnings():  # importing cleanlab silences every warning of the process, for good
+    with extra("data"), warnings.catch_warnings():  # importing cleanlab silences every warning of the process, for good
         from cleanlab.filter import find_label_issues
+        from sklearn.metrics import f1_score
 
     labels = [task.labels[number] for number in present]
     given = np.searchsorted(present, ids[rows])

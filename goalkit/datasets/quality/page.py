@@ -7,13 +7,15 @@ from importlib import resources
 from itertools import groupby
 
 from goalkit.datasets.quality.figures import Combination, LabelFigures, Lengths
+from goalkit.extras import extra
 
 _PLOT_HEIGHT = 100
 
 
 def render(report: object, labels: Sequence[LabelFigures], combinations: Sequence[Combination], lengths: Lengths) -> str:
     """Render the page of a `QualityReport` with these figures. Texts are escaped; equal reports give equal pages."""
-    from jinja2 import Environment, StrictUndefined
+    with extra("data"):
+        from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = resources.files("goalkit.resources").joinpath("quality.html").read_text(encoding="utf-8")

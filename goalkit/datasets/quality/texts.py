@@ -13,6 +13,7 @@ import numpy as np
 from goalkit.datasets.quality.figures import Lengths
 from goalkit.datasets.quality.limits import QualityLimits
 from goalkit.datasets.quality.report import SHOWN, Check, Example, at_most, shortened
+from goalkit.extras import extra
 from goalkit.tokenization import WordPieceTokenizer
 
 _CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -53,7 +54,8 @@ def garbled(text: str) -> bool:
     `ftfy.badness` detects UTF-8 read as a Western encoding, but not UTF-8 read as GBK, which gives rare Chinese characters.
     Those turn back into Chinese when re-encoded; real texts have at most a character or two that do.
     """
-    from ftfy.badness import is_bad
+    with extra("data"):
+        from ftfy.badness import is_bad
 
     if "\ufffd" in text or "锟斤拷" in text or is_bad(text):
         return True

@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 
 from goalkit.errors import DatasetError
+from goalkit.extras import extra
 
 AUTO = "auto"
 
@@ -138,7 +139,8 @@ def _guess(path: Path, lines: Iterator[bytes]) -> str:
 
     Both are compared on the same lines, those valid in each, which works for short files too.
     """
-    from charset_normalizer import from_bytes
+    with extra("data"):
+        from charset_normalizer import from_bytes
 
     total, room = 0, SAMPLE
     fitting: Counter[str] = Counter()

@@ -19,6 +19,7 @@ from goalkit.datasets.reading.jsonlines import json_rows
 from goalkit.datasets.reading.rejects import Rejects
 from goalkit.datasets.reading.workbooks import workbook_rows
 from goalkit.errors import ConfigurationError, DatasetError, reason_of
+from goalkit.extras import extra
 
 BATCH = 65_536
 
@@ -105,13 +106,11 @@ def hub_source(name: str, *, split: str, subset: str | None) -> Source:
     """Return the source for a split of the dataset that `datasets.load_dataset` loads.
 
     Raises:
-        DatasetError: it cannot be loaded, or datasets is not installed.
+        DatasetError: it cannot be loaded.
     """
-    try:
+    with extra("data"):
         from datasets import load_dataset
         from datasets.exceptions import DatasetsError
-    except ImportError as error:
-        raise DatasetError("reading from the hub needs the package datasets: pip install goalkit[data]") from error
     try:
         loaded = load_dataset(name, subset, split=split)
     except (DatasetsError, OSError, ValueError, LookupError) as error:
@@ -123,7 +122,8 @@ def hub_source(name: str, *, split: str, subset: str | None) -> Source:
 
 
 def _parquet_rows(path: Path, names: Sequence[str], whole: bool) -> Iterator[Row]:
-    from pyarrow import parquet
+    with extra("data"):
+        from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(path) as file:

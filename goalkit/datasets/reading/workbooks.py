@@ -12,6 +12,7 @@ from typing import Any
 from goalkit.datasets.reading.columns import Row, find_columns, listed
 from goalkit.datasets.reading.headers import HEADER_LIMIT, find_header, warn_skipped
 from goalkit.errors import DatasetError, reason_of
+from goalkit.extras import extra
 
 BATCH = 1_000
 
@@ -25,7 +26,8 @@ def workbook_rows(path: Path, sheet: str | None, names: Sequence[str]) -> Iterat
         names: the requested columns.
 
     Raises:
-        DatasetError: openpyxl is not installed, the workbook cannot be read, or has no such sheet or columns.
+        DatasetError: the workbook cannot be read, or has no such sheet or columns.
+        MissingPackageError: openpyxl is not installed.
     """
     with _opened(path) as workbook:
         titles = [each.title for each in workbook.worksheets]
@@ -53,10 +55,8 @@ def workbook_rows(path: Path, sheet: str | None, names: Sequence[str]) -> Iterat
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a workbook with openpyxl. Any error while reading is reported as a damaged file."""
-    try:
+    with extra("xlsx"):
         import openpyxl
-    except ImportError as error:
-        raise DatasetError(f"reading {path} needs openpyxl, which is not installed: pip install goalkit[xlsx]") from error
     try:
         with path.open("rb") as file:
             with _quiet():
@@ -74,8 +74,9 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _records(sheet: Any) -> Iterator[tuple[int, list[object]]]:
     """Yield number and cells of each row that is not empty."""
-    from openpyxl.cell.cell import ERROR_CODES
-    from openpyxl.utils.escape import unescape
+    with extra("xlsx"):
+        from openpyxl.cell.cell import ERROR_CODES
+        from openpyxl.utils.escape import unescape
 
     def value_of(cell: object) -> object:
         """Return None for a failed formula, and unescape `_x000D_` and the like."""

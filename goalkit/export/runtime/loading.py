@@ -103,11 +103,12 @@ def model_file(path: Path) -> Path:
 
 def read_spec(path: Path) -> Any:
     """The protobuf message of a saved model. Raises RuntimeModelError if it is missing or damaged."""
+    message = model_proto().Model
     from google.protobuf.message import DecodeError
 
     file = model_file(path)
     try:
-        spec = model_proto().Model.FromString(file.read_bytes())
+        spec = message.FromString(file.read_bytes())
     except OSError as fault:
         raise RuntimeModelError(f"{file} cannot be read ({fault.strerror}): check the path or export again") from fault
     except DecodeError as fault:
