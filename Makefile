@@ -4,12 +4,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test tests lint types older-numpy bench clean
+.PHONY: demo test test-all tests lint types older-numpy bench clean
 
 demo: $(READY)
 	$(BIN)/goalkit demo
 
 test: lint types tests
+
+test-all: lint types $(READY)  # also what takes minutes or the network, such as fresh installs
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m ""
 
 tests: $(READY)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
@@ -24,7 +27,7 @@ types: $(READY)
 
 older-numpy: $(READY)  # 2.4 casts differently, and coremltools 9.0 trips over it on graphs that are not ours
 	$(BIN)/python -m pip install --quiet --no-deps --target .venv/numpy-2.3 numpy==2.3.5
-	PYTHONPATH=.venv/numpy-2.3 $(BIN)/python -m pytest tests/test_transformers.py tests/test_export.py tests/test_operations.py
+	PYTHONPATH=.venv/numpy-2.3 $(BIN)/python -m pytest tests/export/test_transformers.py tests/export/test_export.py tests/export/runtime/test_operations.py
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[bench,test]

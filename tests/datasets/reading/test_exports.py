@@ -15,7 +15,7 @@ from goalkit import GOAL_TASKS, Dataset
 from goalkit.cli import goalkit
 from goalkit.errors import ConfigurationError, DatasetError
 
-PAGE = (Path(__file__).parent.parent / "docs" / "exports.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "exports.md").read_text(encoding="utf-8")
 DONE = {"completion": {0: "未开始", 2: "已完成"}}
 
 TICKTICK = '''"Date: 2026-11-25+0000"

@@ -12,7 +12,7 @@ from goalkit.errors import DatasetError
 
 TASKS = (Task("kind", ("健康", "学习")), Task("level", ("易", "难")))
 EASY = {"kind": "健康", "level": "易"}
-DATA_PAGE = Path(__file__).parents[1] / "docs" / "data.md"
+DATA_PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 
 
 def entry(text, *, time="2026-03-01T07:30:00Z", predicted=EASY, **said):

@@ -16,7 +16,7 @@ from goalkit.datasets.quality.texts import garbled
 from goalkit.errors import ConfigurationError, DatasetError, StorageError
 from goalkit.tokenization import WordPieceTokenizer
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 CATEGORY = Task("category", ("健康", "工作"))
 CHINESE_GOALS = [text for text in Dataset.goals().texts if len(re.findall("[一-鿿]", text)) >= 3]
 
