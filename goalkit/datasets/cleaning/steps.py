@@ -88,7 +88,7 @@ def _opencc() -> Any:
         from opencc import OpenCC
     except ImportError as error:
         raise ConfigurationError(
-            "simplifying characters needs opencc-python-reimplemented, which is not installed: install goalkit[data], or keep them"
+            "simplifying characters needs opencc-python-reimplemented, which is missing: install goalkit[data], or keep them"
         ) from error
     return OpenCC("t2s")
 
