@@ -47,7 +47,7 @@ def replacing_folder(path: Path, kind: Kind) -> Iterator[Path]:
     finds it. Only an empty folder or one of the same kind is replaced.
 
     Raises:
-        StorageError: the folder cannot be written (permissions, full disk), or `path` holds something else.
+        StorageError: the folder cannot be written (permissions, full disk), or `path` contains something else.
     """
     path = path.resolve()
     temporary = _prepare(path, kind)

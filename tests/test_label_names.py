@@ -100,7 +100,7 @@ def test_calibration_does_not_depend_on_the_labels_of_the_rows(run, splits):
     expected = calibrate(run.model, rows).temperatures
     for other in (gathered(rows), turned(rows), turned(gathered(rows))):
         assert calibrate(run.model, other).temperatures == expected
-    with pytest.raises(DatasetError, match="the rows are labelled for category, not for difficulty, completion: "):
+    with pytest.raises(DatasetError, match="the rows have labels for category, not for difficulty, completion: "):
         calibrate(run.model, gathered(rows, ["category"]))
 
 
@@ -182,7 +182,7 @@ def test_parts_of_splits_are_labelled_for_the_tasks_of_the_training_part(splits)
         DatasetError, match=r"the test part does not fit the training part: row \d+ \(.*'理财', which is not one of"
     ):
         Splits(gathered(fewer), validation, splits.test)
-    with pytest.raises(DatasetError, match="the validation part does not fit .* labelled for category, not for difficulty"):
+    with pytest.raises(DatasetError, match="the validation part does not fit .* have labels for category, not for difficulty"):
         Splits(train, gathered(splits.validation, ["category"]), splits.test)
 
 
@@ -217,7 +217,7 @@ def test_rows_in_other_tasks_are_the_same_rows(splits):
     assert (again.labels, again.texts, again.digest()) == (rows.labels, rows.texts, rows.digest())
     task = Task("category", TASKS["category"].labels[::-1])
     assert rows.label_ids(task).tolist() == (4 - rows.label_ids(TASKS["category"])).tolist()
-    with pytest.raises(DatasetError, match="labelled for category, difficulty, completion, not for mood: "):
+    with pytest.raises(DatasetError, match="labels for category, difficulty, completion, not for mood: "):
         rows.label_ids(Task("mood", ("好", "坏")))
 
 

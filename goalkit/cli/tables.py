@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-console = Console(highlight=False, markup=False)  # goals may hold [brackets]
+console = Console(highlight=False, markup=False)  # goals may contain [brackets]
 
 
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, figures: bool = True) -> None:

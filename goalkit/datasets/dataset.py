@@ -63,7 +63,7 @@ class Dataset:
         table: string columns `text`, one per task with its name, `provenance` and `parent`.
 
     Raises:
-        DatasetError: there are no rows, or a task does not have one of its labels.
+        DatasetError: there are no rows, or a label is not among those of its task.
     """
 
     tasks: tuple[Task, ...] = attrs.field()
@@ -95,8 +95,8 @@ class Dataset:
             parents: the N texts from which the rows were derived, if any.
 
         Raises:
-            DatasetError: there are no rows, columns differ in length or contain other values than strings, a task does not
-                have one of its labels, or a task has a reserved name.
+            DatasetError: there are no rows, columns differ in length or contain other values than strings, a label is not
+                among those of its task, or a task has a reserved name.
             ConfigurationError: a column has a single label, or a task name is invalid.
         """
         _check_names(labels)

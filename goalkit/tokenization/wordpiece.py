@@ -161,7 +161,7 @@ class WordPieceTokenizer:
             DatasetError: a text is not valid Unicode.
         """
         if length is not None and length < 3:
-            raise ConfigurationError(f"length is {length}: it must hold [CLS], a token and [SEP]")
+            raise ConfigurationError(f"length is {length}: it must be at least 3, for [CLS], a token and [SEP]")
         rows = list(self._framed(texts, length or longest))
         size = length or max(map(len, rows), default=2)
         ids = np.full((len(rows), size), self.padding_id, dtype=np.int32)

@@ -126,7 +126,7 @@ def test_derived_rows_stay_with_their_parents_in_a_split(some):
 
 
 def test_an_augmentation_that_may_change_a_label_has_to_be_allowed(some):
-    with pytest.raises(ConfigurationError, match="numbers may change the difficulty that the rows are labelled for"):
+    with pytest.raises(ConfigurationError, match="numbers may change the labels for difficulty"):
         augment(some, [Numbers(magnitude=0.2)])
     assert len(augment(some, [Numbers(magnitude=0.2)], allow_label_changes=True)) > len(some)
     assert len(augment(GOALS.take(range(60)), [Numbers()])) > 60
@@ -214,10 +214,10 @@ def test_reads_only_true_synonyms_with_one_sense(tmp_path):
 @pytest.mark.parametrize(
     ("read", "content", "told"),
     [
-        (read_synonyms, "Aa01A01= 跑步 慢跑\n跑步 慢跑\n".encode(), "line 2 begins with '跑步': begin it with a code"),
+        (read_synonyms, "Aa01A01= 跑步 慢跑\n跑步 慢跑\n".encode(), "line 2 begins with '跑步': add a code"),
         (read_synonyms, "Aa01A01# 跑步 慢跑\n".encode(), "has no group of synonyms"),
         (read_synonyms, "Aa01A01= 跑步 慢跑\n".encode("gb18030"), r"is not UTF-8 \(byte 9\)"),
-        (read_homophones, "de 的 地\n".encode(), "line 1 is 'de 的 地': give a sound and single characters, parted by tabs"),
+        (read_homophones, "de 的 地\n".encode(), "line 1 is 'de 的 地': give a sound and single characters, separated by tabs"),
         (read_homophones, "de\t的\t地方\n".encode(), "line 1 is"),
     ],
 )

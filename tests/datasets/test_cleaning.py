@@ -349,7 +349,7 @@ def test_wrong_options_and_hopeless_data_are_refused():
         Cleaner(conflicts="last")
     with pytest.raises(ConfigurationError, match="workers is 0: it must be at least 1"):
         Cleaner().clean(dataset(["读书", "睡觉"], "ab"), workers=0)
-    with pytest.raises(DatasetError, match=r"leaves none of 2 rows, the first is conflicting \('读书'\): give texts that have"):
+    with pytest.raises(DatasetError, match=r"drops all 2 rows, the first is conflicting \('读书'\): give texts with"):
         dataset(["读书", "读书"], "ab").clean()
 
 

@@ -140,7 +140,7 @@ def test_a_row_stays_with_what_it_was_derived_from():
 
 def test_rows_that_lack_a_task_cannot_be_added():
     goals = Dataset.goals()
-    with pytest.raises(DatasetError, match="the rows are labelled for category, not for difficulty, completion: "):
+    with pytest.raises(DatasetError, match="the rows have labels for category, not for difficulty, completion: "):
         goals.extend(Dataset.goals(["category"]))
 
 

@@ -42,7 +42,7 @@ def test_feedback_teaches_what_was_confirmed_or_labelled(tmp_path, caplog):
     assert rows.tasks == TASKS
     assert set(rows.table["provenance"].to_pylist()) == {"feedback"}
     assert "labels 4 texts; skipped: 0 entries superseded" in caplog.text
-    assert "1 texts only called wrong, 2 without all labels" in caplog.text
+    assert "1 texts only rated wrong, 2 without all labels" in caplog.text
 
 
 def test_the_example_of_the_docs_extends_the_goals(tmp_path):
@@ -91,7 +91,7 @@ def test_the_latest_feedback_on_a_text_counts(tmp_path, caplog):
         (entry("跑步", label={"kind": None}), "in label, no kind"),
         (entry("跑步", predicted={"level": "中"}, rating="useful"), "in predicted, the level is '中', not one of 易, 难"),
         (entry("跑步", predicted=None, rating="useful"), "the predicted is None, not an object"),
-        (entry("跑步", rating="useful", time="yesterday"), "the time is 'yesterday', not of ISO 8601"),
+        (entry("跑步", rating="useful", time="yesterday"), "the time is 'yesterday', not in ISO 8601"),
         (entry("跑步", rating="useful", bundle=None), "no bundle"),
     ],
 )
@@ -123,7 +123,9 @@ def test_labels_that_a_bundle_of_old_predicted_do_not_matter_when_corrected(tmp_
 
 
 def test_feedback_that_teaches_nothing_is_told(tmp_path):
-    with pytest.raises(DatasetError, match="teaches nothing: 1 texts are only called wrong, 1 lack a label of kind, level"):
+    with pytest.raises(
+        DatasetError, match="has no text with all labels: 1 texts are only rated wrong, 1 lack a label of kind, level"
+    ):
         feedback(tmp_path, entry("跑步", rating="wrong"), entry("读书", label={"kind": "学习"}))
 
 

@@ -67,7 +67,7 @@ def test_what_nobody_sees_makes_no_label(stray, caplog):
     assert goals.tasks == (Task("kind", ("健康", "学习")),)
     assert goals.labels["kind"] == ["健康", "健康", "健康", "学习"]
     assert (
-        f"kind: spellings that differ only by what nobody sees are read as one label: 健康 ('健康' 2 rows, {stray!r} 1 row)"
+        f"kind: spellings with only invisible differences are read as one label: 健康 ('健康' 2 rows, {stray!r} 1 row)"
         in caplog.text
     )
 
@@ -204,7 +204,9 @@ def test_feedback_is_matched_by_what_is_seen(tmp_path):
     assert len(dataset(["健康", "学习 "]).extend(feedback)) == 5, "rows of several sources go together"
 
 
-@pytest.mark.parametrize(("labels", "told"), [([0, 1], "does not hold strings only"), (["健康", None], "has nothing in row 2")])
+@pytest.mark.parametrize(
+    ("labels", "told"), [([0, 1], "has values other than strings"), (["健康", None], "has no value in row 2")]
+)
 def test_columns_that_are_not_strings_are_told(labels, told):
     with pytest.raises(DatasetError, match=f"the column kind {told}"):
         dataset(labels)

@@ -96,7 +96,7 @@ def test_a_damaged_translation_is_told(tmp_path, line):
     path = tmp_path / "translations.jsonl"
     BackTranslation(translator=Dictionary(), cache=path).prepare(["跑步"])
     path.write_text(f"{path.read_text(encoding='utf-8')}{line}\n", encoding="utf-8")
-    with pytest.raises(StorageError, match="line 3 is no translation: remove the line"):
+    with pytest.raises(StorageError, match="line 3 is not a translation: remove the line"):
         BackTranslation(translator=Dictionary(), cache=path)
 
 
@@ -166,10 +166,10 @@ def test_marian_is_known_by_its_files(marian, tmp_path):
     assert one.identity != MarianTranslator(zh_en=marian, en_zh=marian, longest=9).identity
     with pytest.raises(ConfigurationError, match="there is no model from 'zh' to 'fr'"):
         one.translate(["跑步"], "zh", "fr")
-    with pytest.raises(ModelError, match="holds no model"):
+    with pytest.raises(ModelError, match="has no model"):
         _ = MarianTranslator(zh_en=tmp_path, en_zh=marian).identity
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(ModelError, match="holds no usable Marian model"):
+    with pytest.raises(ModelError, match="has no usable Marian model"):
         MarianTranslator(zh_en=tmp_path, en_zh=marian).translate(["跑步"], "zh", "en")
 
 
@@ -208,9 +208,9 @@ def test_masked_language_model_draws_among_the_most_probable(masked):
 
 
 def test_masked_language_model_has_to_be_allowed_and_whole(masked, some, tmp_path):
-    with pytest.raises(ConfigurationError, match="masked-language-model may change the category, difficulty"):
+    with pytest.raises(ConfigurationError, match="masked-language-model may change the labels for category, difficulty"):
         augment(some, [MaskedLanguageModel(folder=masked)])
-    with pytest.raises(ModelError, match="holds no usable BertForMaskedLM"):
+    with pytest.raises(ModelError, match="has no usable BertForMaskedLM"):
         variants(MaskedLanguageModel(folder=tmp_path), "看书")
     from transformers import BertConfig, BertModel, BertTokenizer
 

@@ -83,7 +83,7 @@ def test_damaged_vocabulary_is_refused(tmp_path):
         WordPieceTokenizer(SPECIAL_TOKENS[:2])
     with pytest.raises(ModelError, match="has repeated pieces"):
         WordPieceTokenizer((*SPECIAL_TOKENS, "的", "的"))
-    with pytest.raises(ModelError, match=r"holds '的\\r', which vocab.txt, a piece a line, cannot"):
+    with pytest.raises(ModelError, match=r"has the piece '的\\r', but vocab.txt has one piece per line"):
         WordPieceTokenizer((*SPECIAL_TOKENS, "的\r"))
     with pytest.raises(ModelError, match="cannot be read"):
         WordPieceTokenizer.from_file(tmp_path / "vocab.txt")

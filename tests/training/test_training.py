@@ -72,7 +72,7 @@ def test_baseline_scores_every_task(splits):
 
 def test_rows_for_other_tasks_or_without_a_label_are_refused(untrained, splits):
     other = Dataset.from_columns(["甲", "乙", "丙"] * 9, {"kind": ["a", "b", "a"] * 9})
-    with pytest.raises(DatasetError, match="the rows are labelled for kind, not for category, difficulty, completion: "):
+    with pytest.raises(DatasetError, match="the rows have labels for kind, not for category, difficulty, completion: "):
         Trainer().fit(untrained, Splits(other, other, other))
     partial = splits.train.take([row for row, label in enumerate(splits.train.labels["category"]) if label != "理财"])
     with pytest.raises(TrainingError, match="no training row has the category 理财"):

@@ -98,5 +98,5 @@ class MaskedLanguageModel(Augmentation):
         vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
         characters = {number: piece for piece, number in vocabulary if len(piece) == 1 and "一" <= piece <= "鿿"}
         if len(characters) < 2:
-            raise ModelError(f"{self.folder} knows {len(characters)} Chinese characters: give a Chinese model")
+            raise ModelError(f"{self.folder} has {len(characters)} Chinese characters in its vocabulary: give a Chinese model")
         return tokenizer, model.eval(), characters

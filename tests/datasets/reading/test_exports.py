@@ -115,7 +115,7 @@ def test_a_backup_of_ticktick_is_read_by_the_list_form_of_its_body_too(exports):
 
 def test_what_stands_before_a_header_is_told(exports, caplog):
     Dataset.read("TickTick-backup.csv", text="Title", labels={"List Name": "category"})
-    assert "the columns are named on line 7; what stands before it is not read" in caplog.text
+    assert "the header is on line 7; earlier records are skipped" in caplog.text
     caplog.clear()
     Dataset.read("Notion.csv", text="Name", labels={"类别": "category"})
     assert not caplog.records
@@ -145,7 +145,7 @@ def test_a_column_that_cannot_name_a_task_is_told_how_to_map(exports, column, be
 def test_two_columns_for_one_task_and_renaming_of_none_are_refused(exports):
     with pytest.raises(DatasetError, match="the label columns are for the tasks category, category"):
         Dataset.read("TickTick-backup.csv", text="Title", labels={"List Name": "category", "Kind": "category"})
-    with pytest.raises(ConfigurationError, match="rename is for completion, and the tasks to read are category"):
+    with pytest.raises(ConfigurationError, match="rename is for completion, but the tasks are category"):
         Dataset.read("TickTick-backup.csv", text="Title", labels={"List Name": "category"}, rename=DONE)
 
 
@@ -190,7 +190,7 @@ def test_every_command_takes_the_same_columns(exports, monkeypatch):
         (["--label", "=category"], "name each column once, as COLUMN or COLUMN=TASK"),
         (["--rename", "0=未开始"], "give TASK:VALUE=NAME, such as completion:0=未开始"),
         (["--rename", "completion:0"], "give TASK:VALUE=NAME, such as completion:0=未开始"),
-        (["--rename", "completion:0=未开始", "--rename", "completion:0=已完成"], "already is 未开始; give it one name"),
+        (["--rename", "completion:0=未开始", "--rename", "completion:0=已完成"], "is already 未开始; give it one name"),
     ],
 )
 def test_options_that_say_nothing_clear_are_wrong_usage(exports, options, told):

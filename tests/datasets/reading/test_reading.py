@@ -119,7 +119,7 @@ def test_reads_from_the_hub_by_name_split_and_subset(tmp_path, monkeypatch):
         str(folder), subset="short", split="train", labels={"kind": "category"}, rename={"category": {"健康": "a", "学习": "b"}}
     )
     assert mapped.labels == {"category": ["a", "b"]}
-    with pytest.raises(DatasetError, match="cannot be loaded .*nope.*: check its name, subset, split"):
+    with pytest.raises(DatasetError, match="cannot be loaded .*nope.*: check the name, subset, split"):
         Dataset.from_hub(str(folder), subset="short", split="nope")
 
 
@@ -171,7 +171,7 @@ def test_damaged_utf8_is_not_taken_for_another_encoding(tmp_path):
     lines = SIMPLIFIED.encode().splitlines(keepends=True)
     lines[2] = lines[2].replace("英语".encode(), "英语".encode()[:-1])
     path.write_bytes(b"".join(lines))
-    with pytest.raises(DatasetError, match=r"1 bad row: line 3: byte 0xe8 is not utf-8: it is damaged"):
+    with pytest.raises(DatasetError, match=r"1 bad row: line 3: byte 0xe8 is not utf-8: the file is damaged"):
         Dataset.read(path, labels=["category"])
 
 
@@ -188,7 +188,7 @@ def test_a_named_encoding_is_obeyed(tmp_path):
     path.write_bytes("text,category\n跑步,健康\n讀書,學習\n".encode("utf-16-le"))
     assert Dataset.from_csv(path, labels=["category"], encoding="utf-16-le").texts == ["跑步", "讀書"]
     path.write_bytes(SIMPLIFIED.encode("gb18030"))
-    with pytest.raises(DatasetError, match="3 bad rows: line 2: byte 0xcc is not utf-8: .*or the encoding is another; line 3"):
+    with pytest.raises(DatasetError, match="3 bad rows: line 2: byte 0xcc is not utf-8: .*or has another encoding; line 3"):
         Dataset.from_csv(path, labels=["category"], encoding="utf-8")
 
 

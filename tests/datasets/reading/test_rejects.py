@@ -135,8 +135,8 @@ def test_bad_json_lines_are_set_aside_with_line_and_reason(tmp_path):
         (6, "the kind is empty"),
         (7, "no text; its keys are goal, kind"),
         (8, "['写字', '学习'] is not a JSON object"),
-        (9, "the text has half a surrogate pair in it, which is not valid Unicode"),
-        (10, "not JSON that can be read (a number too long, or nested too deeply)"),
+        (9, "the text contains half a surrogate pair, which is not valid Unicode"),
+        (10, "unreadable JSON (a number is too long, or the nesting too deep)"),
     ]
     assert [row["raw"] for row in bad_rows(aside)][:2] == [lines[1], lines[3]]
 
@@ -193,7 +193,7 @@ def test_a_file_of_something_else_is_never_replaced(tmp_path):
     path.write_text(SOUND, encoding="utf-8")
     before = path.read_bytes()
     for foreign in (path, tmp_path):
-        with pytest.raises(StorageError, match="holds other things than bad rows: choose another file"):
+        with pytest.raises(StorageError, match="contains something other than bad rows: choose another file"):
             Dataset.read(path, labels=[KIND], rejects=foreign)
     assert path.read_bytes() == before
 

@@ -100,7 +100,7 @@ def test_values_without_a_name_are_listed_with_their_rows(tmp_path, suffix, valu
     with pytest.raises(DatasetError) as caught:
         Dataset.read(path, labels=LABELS, rename=NUMBERS)
     told = str(caught.value)
-    assert f"has values in Status that have no name as labels of completion: {shown}; name each with rename=" in told
+    assert f"has values in Status without a name as labels of completion: {shown}; name each with rename=" in told
     assert "(--rename completion:" in told and "\n" not in told
     aside = tmp_path / "bad.jsonl"
     assert len(Dataset.read(path, labels=LABELS, rename=NUMBERS, rejects=aside)) == 2
@@ -109,7 +109,7 @@ def test_values_without_a_name_are_listed_with_their_rows(tmp_path, suffix, valu
 
 @pytest.mark.parametrize(("suffix", "values"), [(".jsonl", [0, 2, 2]), (".parquet", [True, False]), (".parquet", [0.5, 1.5])])
 def test_numbers_without_renaming_are_no_labels_and_the_error_says_what_to_do(tmp_path, suffix, values):
-    with pytest.raises(DatasetError, match=r"that have no name as labels of completion: .* name each with rename=\{"):
+    with pytest.raises(DatasetError, match=r"without a name as labels of completion: .* name each with rename=\{"):
         Dataset.read(written(tmp_path, suffix, values), labels=LABELS)
 
 
@@ -144,12 +144,12 @@ def test_huge_numbers_keep_all_their_digits(tmp_path):
     [
         (
             {"completion": {0: "未开始", "0.0": "已完成"}},
-            "completion '0.0' is to be called both 未开始 and 已完成: give it one name",
+            "completion '0.0' is renamed to both 未开始 and 已完成: give it one name",
         ),
-        ({"completion": {True: "未开始", "1": "已完成"}}, "completion '1' is to be called both 未开始 and 已完成"),
-        ({"completion": {0: " "}}, "completion 0 is to be called ' ': give it a name"),
-        ({"completion": {0: 1}}, "completion 0 is to be called 1: give it a name, as text"),
-        ({"kind": {0: "a"}}, "rename is for kind, and the tasks to read are completion"),
+        ({"completion": {True: "未开始", "1": "已完成"}}, "completion '1' is renamed to both 未开始 and 已完成"),
+        ({"completion": {0: " "}}, "completion 0 is renamed to ' ': give it a name"),
+        ({"completion": {0: 1}}, "completion 0 is renamed to 1: give it a name, as text"),
+        ({"kind": {0: "a"}}, "rename is for kind, but the tasks are completion"),
     ],
 )
 def test_a_renaming_that_is_not_clear_is_refused(rename, told):

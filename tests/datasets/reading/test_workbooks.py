@@ -45,14 +45,14 @@ def test_the_first_sheet_is_read_or_the_one_that_is_named(book, name):
     path = book({"今年": ROWS, "去年": [ROWS[0], ["早睡", "健康", 1], ["写字", "学习", 0]]}, name)
     assert read(path).texts == ["跑步", "读书"]
     assert read(path, sheet="去年").texts == ["早睡", "写字"]
-    with pytest.raises(DatasetError, match="has no sheet 明年; its sheets are 今年, 去年: name one of these"):
+    with pytest.raises(DatasetError, match="has no sheet 明年; its sheets are 今年, 去年: choose one"):
         read(path, sheet="明年")
 
 
 def test_the_header_is_found_and_empty_rows_are_skipped(book, caplog):
     path = book({"a": [["我的目标"], [], ["导出", datetime.date(2026, 11, 25)], *ROWS[:2], [], [None, " "], ROWS[2]]})
     assert read(path).texts == ["跑步", "读书"]
-    assert "sheet a of" in caplog.text and "the columns are named on row 4" in caplog.text
+    assert "sheet a of" in caplog.text and "the header is on row 4" in caplog.text
 
 
 def test_missing_columns_are_told_with_the_sheet_and_the_others(book):
@@ -87,7 +87,7 @@ def test_bad_rows_are_named_by_their_number_in_the_sheet(book, tmp_path):
 def test_cells_get_names(book):
     path = book({"a": ROWS})
     labels = {"完成": "completion"}
-    with pytest.raises(DatasetError, match=r"values in 完成 that have no name as labels of completion: True \(1 row\), False"):
+    with pytest.raises(DatasetError, match=r"values in 完成 without a name as labels of completion: True \(1 row\), False"):
         Dataset.read(path, text="目标", labels=labels)
     rename = {"completion": {"true": "已完成", "false": "未开始"}}
     goals = Dataset.read(path, text="目标", labels=labels, rename=rename)
@@ -135,7 +135,7 @@ def test_more_rows_than_are_held_at_once_keep_their_order(book, monkeypatch):
 
 def test_only_workbooks_have_sheets_and_old_ones_are_told(goals_csv, tmp_path):
     for source in (goals_csv, [1]):
-        with pytest.raises(ConfigurationError, match=r"sheet is 'a', and only Excel workbooks \(.xlsx, .xlsm\) have sheets"):
+        with pytest.raises(ConfigurationError, match=r"sheet is 'a', but only Excel workbooks \(.xlsx, .xlsm\) have sheets"):
             Dataset.read(source, labels=["category"], sheet="a")
     with pytest.raises(DatasetError, match="has the suffix '.xls': save it as .xlsx, or give a file with one of"):
         read(tmp_path / "goals.xls")
@@ -153,7 +153,7 @@ def test_files_that_are_no_workbooks_are_told(tmp_path, book):
     with pytest.raises(DatasetError, match="goals.xlsx cannot be read .*: check the path"):
         read(path)
     path.write_bytes("目标,类别\n跑步,健康\n".encode())
-    with pytest.raises(DatasetError, match="is not an Excel workbook that can be read .*: save it again as .xlsx"):
+    with pytest.raises(DatasetError, match="is not a readable Excel workbook .*: save it again as .xlsx"):
         read(path)
     sound = book({"a": ROWS}).read_bytes()
     told = []
