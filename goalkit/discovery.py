@@ -64,17 +64,17 @@ class Plugin(Generic[T]):
     _entry_point: entrypoints.EntryPoint = attrs.field(repr=False)
 
     def load(self) -> T:
-        """Import the plugin. Raises the group's error, which names the package at fault."""
+        """Import the plugin. Raises the group's error, which names the package responsible."""
         group = self._group
         try:
             loaded = self._entry_point.load()
             if isinstance(loaded, type) and issubclass(loaded, group.base):
                 return group.make(loaded)
-        except Exception as fault:  # a plugin may fail in any way; whichever it is, its package is to blame
+        except Exception as error:  # a plugin may raise exceptions of any kind
             raise group.error(
                 f"{group.noun} {self.name!r}: package {self.package} fails to import {self.target} "
-                f"({type(fault).__name__}: {fault}); repair or uninstall {self.package}"
-            ) from fault
+                f"({type(error).__name__}: {error}); repair or uninstall {self.package}"
+            ) from error
         raise group.error(
             f"{group.noun} {self.name!r}: {self.target} of package {self.package} is not a subclass of "
             f"{group.base.__module__.rpartition('.')[0]}.{group.base.__name__}; correct the entry point"

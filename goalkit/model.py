@@ -225,12 +225,12 @@ class GoalModel(Classifier):
         model = _build(configuration, tokenizer, source=str(folder / "config.json"))
         try:
             tensors = load_tensors(path.read_bytes())
-        except (OSError, SafetensorError) as fault:
-            raise ModelError(f"{path} is missing or damaged ({fault}): restore it or save the model again") from fault
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"{path} is missing or damaged ({error}): restore it or save the model again") from error
         try:
             model.load_state_dict(tensors)
-        except RuntimeError as fault:
-            raise ModelError(f"{path} does not fit config.json ({reason_of(fault)}): restore both from one save") from fault
+        except RuntimeError as error:
+            raise ModelError(f"{path} does not fit config.json ({reason_of(error)}): restore both from one save") from error
         return model
 
 

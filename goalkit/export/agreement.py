@@ -94,6 +94,6 @@ def check_package(path: Path, agreement: Agreement, *, half: bool) -> None:
     try:
         program = load_model(path, precision="float32")
         agreement.check(run, what=what, tolerance=tolerance, advice=advice)
-    except RuntimeModelError as fault:  # which names the file, a temporary one
-        reason = str(fault).removeprefix(f"{path}: ")
-        raise ExportError(f"the converted program cannot be compared with the model: {reason}") from fault
+    except RuntimeModelError as error:  # which names the file, a temporary one
+        reason = str(error).removeprefix(f"{path}: ")
+        raise ExportError(f"the converted program cannot be compared with the model: {reason}") from error

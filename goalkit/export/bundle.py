@@ -157,7 +157,7 @@ class Bundle:
     def record(self, report: VerificationReport) -> Bundle:
         """Write what was measured into the manifest and the model card. Returns the bundle as it then is.
 
-        Figures only: the texts that were worst stay out, for they may be somebody's. The bundle's identity stays what it is.
+        Only figures: the worst texts are left out, because they may be private. The bundle's identity stays the same.
 
         Raises:
             BundleError: the report is about a bundle that gives other answers.

@@ -15,7 +15,9 @@ def write_card(folder: Path, manifest: Manifest) -> None:
 
 
 def _lines(manifest: Manifest) -> list[str]:
-    replay = [f"- Examples to mix in when a head is trained, lest it forget: `{REPLAY}`."] if REPLAY in manifest.files else []
+    replay = (
+        [f"- Examples to mix in when a head is trained, against forgetting: `{REPLAY}`."] if REPLAY in manifest.files else []
+    )
     calibration = manifest.origin.calibration
     checked = [f"- Half precision was checked for overflow on {calibration}."] if calibration else []
     heads = ", ".join(f"`{name}`" for name in manifest.heads.values()) or "none"

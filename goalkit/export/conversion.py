@@ -78,10 +78,10 @@ def convert(model: Classifier, path: Path, settings: ConversionSettings) -> None
                     skip_model_load=True,
                     package_dir=f"{folder}/converted.mlpackage",
                 )
-        except Exception as fault:  # the converter raises whatever its passes stumble over
+        except Exception as error:  # the converter's passes raise exceptions of any kind
             with quiet():
-                traceback.clear_frames(fault.__traceback__)  # they hold the converter's weights and its temporary folder
-            raise ExportError(_explain(ct.__version__, fault)) from fault
+                traceback.clear_frames(error.__traceback__)  # they hold the converter's weights and its temporary folder
+            raise ExportError(_explain(ct.__version__, error)) from error
         spec, weights = converted.get_spec(), Path(folder, "converted.mlpackage", PACKAGE_DATA, "weights", "weight.bin")
         if spec.specificationVersion != SPEC_VERSIONS[settings.target]:
             raise ExportError(
@@ -126,17 +126,17 @@ def _saved_name(name: str) -> str:
     return f"var_{identifier}" if identifier[:1].isdigit() else identifier
 
 
-def _explain(version: str, fault: Exception) -> str:
+def _explain(version: str, error: Exception) -> str:
     advice = "give the backbone a simpler graph"
     # numpy 2.4 no longer turns an array of one number into that number, which some of the converter's functions count on
-    if isinstance(fault, TypeError) and "only 0-dimensional arrays can be converted" in str(fault):
+    if isinstance(error, TypeError) and "only 0-dimensional arrays can be converted" in str(error):
         advice = (
             "the graph casts a shape to a number, which with this coremltools needs numpy below 2.4 "
             f"(this is {np.__version__}); keep shapes out of the graph"
         )
     elif version not in KNOWN_COREMLTOOLS:
         advice = f"install coremltools {' or '.join(KNOWN_COREMLTOOLS)} (goalkit's constraints.txt has a tested set)"
-    return f"coremltools {version} cannot convert this encoder ({type(fault).__name__}: {reason_of(fault)}): {advice}"
+    return f"coremltools {version} cannot convert this encoder ({type(error).__name__}: {reason_of(error)}): {advice}"
 
 
 def _describe(spec: Any, model: Classifier) -> None:

@@ -105,7 +105,7 @@ class CoreMLExporter:
             path: the folder of the bundle.
             heads: updatable heads built from the same model.
             hints: sentences for the app; by default goalkit's own if the model predicts the tasks of goals.
-            replay: examples for the app to mix in when a head is trained, lest it forget; texts that may be published.
+            replay: examples for the app to mix in when a head is trained, against forgetting; texts that may be published.
             calibration: texts, tokenised to the sequence length. Only half precision has a use for them.
             golden: texts like those the model is for. They are in the bundle with the model's answers, for tokenizers and
                 models in other languages to reproduce, so they must be texts that may be published.

@@ -66,10 +66,10 @@ def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = Fal
             traced = torch.jit.trace(graph, tuple(agreement.example().values()), check_trace=False)  # type: ignore[no-untyped-call]
     except GoalkitError:
         raise
-    except Exception as fault:  # models raise whatever they stumble over
+    except Exception as error:  # models raise exceptions of any kind
         raise ExportError(
-            f"torch.jit.trace cannot follow this model ({type(fault).__name__}: {reason_of(fault)}): {ADVICE}"
-        ) from fault
+            f"torch.jit.trace cannot follow this model ({type(error).__name__}: {reason_of(error)}): {ADVICE}"
+        ) from error
     assert isinstance(traced, torch.jit.ScriptModule)
     names = ["embedding", *(output.feature for output in model.outputs)]
 

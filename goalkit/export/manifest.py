@@ -49,7 +49,7 @@ class Manifest:
 
     `identity` is a SHA-256 over what decides answers, see `identity_of`. `inputs` are those of the package. `tokenizer` is all
     that decides token ids besides `vocab.txt`. `heads` names the file of each task's updatable head, and `spare_slots`, for
-    each task, what each spare slot of it stands for: the empty string until somebody says. `digest` is the SHA-256 of the
+    each task, what each spare slot of it stands for: the empty string until it is named. `digest` is the SHA-256 of the
     manifest itself, taken with that field empty.
     """
 

@@ -1,4 +1,4 @@
-"""Replay: a few base examples in the bundle, to be mixed in when a head learns on the phone, lest it forget the rest.
+"""Replay: a few base examples in the bundle, to be mixed in when a head learns on the phone, against forgetting.
 
 Rehearsal of old examples is the plainest remedy for catastrophic forgetting (Robins, 1995, Connection Science 7).
 """

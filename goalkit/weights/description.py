@@ -71,8 +71,8 @@ class CompressedLayers:
             layer = _layer(model, name, source)
             try:
                 weight = weight_of(form)
-            except ModelError as fault:
-                raise ModelError(f"{source}: the weight of {name}: {fault}") from fault
+            except ModelError as error:
+                raise ModelError(f"{source}: the weight of {name}: {error}") from error
             store_as(layer, "weight", *weight.empty(form, layer_shape(layer)))
         if self.activations:
             name = next(iter(self.activations))

@@ -112,15 +112,15 @@ def _bind(each: Any, outputs: tuple[tuple[str, bool], ...], known: dict[str, Val
     signature, given = inspect.signature(OPERATIONS[kind]), dict.fromkeys([*constants, *arguments])
     try:
         signature.bind_partial(**given)
-    except TypeError as fault:
+    except TypeError as error:
         raise UnsupportedOperationError(
-            f"the runtime does not know this form of {kind} (of {name}), which {fault}: "
+            f"the runtime does not know this form of {kind} (of {name}), which {error}: "
             "extend its function in goalkit.export.runtime.operations"
-        ) from fault
+        ) from error
     try:
         signature.bind(**given)
-    except TypeError as fault:
-        raise RuntimeModelError(f"{kind} (of {name}) is {fault}: restore the file or export again") from fault
+    except TypeError as error:
+        raise RuntimeModelError(f"{kind} (of {name}) is {error}: restore the file or export again") from error
     return Step(name, kind, partial(OPERATIONS[kind], **constants), arguments, outputs, ())
 
 
@@ -139,18 +139,18 @@ def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
         result = step.run(**arguments)
         results = result if isinstance(result, tuple) else (result,)
         return {name: tensor for (name, _), tensor in zip(step.outputs, results, strict=True)}
-    except NotImplementedError as fault:
+    except NotImplementedError as error:
         raise UnsupportedOperationError(
-            f"the runtime cannot execute {step.kind} (of {step.name}) with {fault}: extend its function in "
+            f"the runtime cannot execute {step.kind} (of {step.name}) with {error}: extend its function in "
             "goalkit.export.runtime.operations"
-        ) from fault
-    except Exception as fault:  # torch raises its own, whatever does not fit
-        raise RuntimeModelError(_failure(step, arguments, fault)) from fault
+        ) from error
+    except Exception as error:  # torch raises exceptions of its own
+        raise RuntimeModelError(_failure(step, arguments, error)) from error
 
 
-def _failure(step: Step, arguments: dict[str, Any], fault: Exception) -> str:
-    if isinstance(fault, IndexError) and step.kind in ("gather", "gather_nd"):
-        return f"{step.kind} (of {step.name}) looks beyond its table ({fault}): check the token ids"
+def _failure(step: Step, arguments: dict[str, Any], error: Exception) -> str:
+    if isinstance(error, IndexError) and step.kind in ("gather", "gather_nd"):
+        return f"{step.kind} (of {step.name}) looks beyond its table ({error}): check the token ids"
     shapes = ", ".join(
         f"{name} {list(part.shape)}"
         for name, each in arguments.items()
@@ -158,7 +158,7 @@ def _failure(step: Step, arguments: dict[str, Any], fault: Exception) -> str:
         if isinstance(part, Tensor)
     )
     return (
-        f"{step.kind} (of {step.name}) does not fit {shapes} ({reason_of(fault)}): if an input had another shape than its "
+        f"{step.kind} (of {step.name}) does not fit {shapes} ({reason_of(error)}): if an input had another shape than its "
         "default, the program was traced with sizes of the default, so give that one or convert it again; else restore the file"
     )
 

@@ -1,4 +1,4 @@
-"""One guard for all that reads files of others: whatever a damaged file raises is told as an error about that file."""
+"""One guard for everything that reads files: whatever a damaged file raises becomes an error about that file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def blamed_on(source: str | Path) -> Iterator[None]:
     """
     try:
         yield
-    except GoalkitError as fault:
-        message = " ".join(str(fault).splitlines())  # names in a damaged file may hold anything
-        fault.args = (message if str(source) in message else f"{source}: {message}",)
+    except GoalkitError as error:
+        message = " ".join(str(error).splitlines())  # names in a damaged file may hold anything
+        error.args = (message if str(source) in message else f"{source}: {message}",)
         raise
-    except Exception as fault:  # a damaged file can raise anything
+    except Exception as error:  # a damaged file can raise anything
         raise RuntimeModelError(
-            f"{source} cannot be executed as it stands ({type(fault).__name__}: {reason_of(fault)}): restore it or export again"
-        ) from fault
+            f"{source} cannot be executed as it stands ({type(error).__name__}: {reason_of(error)}): restore it or export again"
+        ) from error

@@ -109,10 +109,10 @@ def read_spec(path: Path) -> Any:
     file = model_file(path)
     try:
         spec = message.FromString(file.read_bytes())
-    except OSError as fault:
-        raise RuntimeModelError(f"{file} cannot be read ({fault.strerror}): check the path or export again") from fault
-    except DecodeError as fault:
-        raise RuntimeModelError(f"{file} is truncated or damaged ({fault}): restore it or export again") from fault
+    except OSError as error:
+        raise RuntimeModelError(f"{file} cannot be read ({error.strerror}): check the path or export again") from error
+    except DecodeError as error:
+        raise RuntimeModelError(f"{file} is truncated or damaged ({error}): restore it or export again") from error
     if not spec.specificationVersion:
         raise RuntimeModelError(f"{file} is empty or not a Core ML model: restore it or export again")
     return spec

@@ -81,8 +81,8 @@ class Blobs:
         if name not in self._files:
             try:
                 self._files[name] = np.memmap(path, dtype=np.uint8, mode="r")
-            except (OSError, ValueError) as fault:
-                raise RuntimeModelError(f"{path} cannot be read ({fault}): restore the package or export again") from fault
+            except (OSError, ValueError) as error:
+                raise RuntimeModelError(f"{path} cannot be read ({error}): restore the package or export again") from error
         data = self._files[name]
         header = data[offset : offset + _ENTRY.size].tobytes()
         if len(header) == _ENTRY.size:

@@ -65,7 +65,7 @@ def features(spec: Any) -> Iterator[str]:
             yield "there is no output"
         for side in ("input", "output"):
             for feature in getattr(each, side):
-                yield from (f"{side} {feature.name} {fault}" for fault in _feature(feature, side, version))
+                yield from (f"{side} {feature.name} {message}" for message in _feature(feature, side, version))
 
 
 def _feature(feature: Any, side: str, version: int) -> Iterator[str]:

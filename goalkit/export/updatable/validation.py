@@ -22,7 +22,7 @@ from goalkit.export.updatable.interface_rules import NEIGHBOURS, NETWORKS, PIPEL
 from goalkit.export.updatable.network_rules import NETWORK_RULES
 
 Rule = Callable[[Any], Iterator[str]]
-"""From a model's protobuf message to a sentence for each fault."""
+"""From a model's protobuf message to a sentence for each violation."""
 
 
 @attrs.frozen
@@ -30,11 +30,11 @@ class Violation:
     """A rule that a model breaks: its name, and what is wrong where."""
 
     rule: str
-    fault: str
+    message: str
 
 
 def validate_updatable(path: str | Path) -> None:
-    """Hold a saved model, anyone's, to Core ML's rules for updatable models.
+    """Check any saved model against Core ML's rules for updatable models.
 
     Args:
         path: a `.mlmodel` file or `.mlpackage` folder.
@@ -51,8 +51,8 @@ def validate_updatable(path: str | Path) -> None:
 def raise_violations(spec: Any, source: str) -> None:
     """Raises UpdatableModelError, which speaks of `source`, if the model's protobuf message breaks rules."""
     if violations := find_violations(spec):
-        faults = "; ".join(f"{each.rule}: {each.fault}" for each in violations)
-        raise UpdatableModelError(f"{source} cannot be updated on a device: {faults}; correct the model and save it again")
+        messages = "; ".join(f"{each.rule}: {each.message}" for each in violations)
+        raise UpdatableModelError(f"{source} cannot be updated on a device: {messages}; correct the model and save it again")
 
 
 def find_violations(spec: Any) -> list[Violation]:
@@ -74,12 +74,14 @@ def _broken(spec: Any) -> list[Violation]:
     elif kind in PIPELINES:
         violations += _apply(PIPELINE_RULES, spec)
         for position, member in enumerate(pipeline_rules.members_of(spec)):
-            violations += [Violation(each.rule, f"member {position} of the pipeline: {each.fault}") for each in _broken(member)]
+            violations += [
+                Violation(each.rule, f"member {position} of the pipeline: {each.message}") for each in _broken(member)
+            ]
     return violations
 
 
 def _apply(rules: Mapping[str, Rule], spec: Any) -> list[Violation]:
-    return [Violation(name, fault) for name, rule in rules.items() for fault in rule(spec)]
+    return [Violation(name, message) for name, rule in rules.items() for message in rule(spec)]
 
 
 MODEL_RULES: dict[str, Rule] = {

@@ -315,7 +315,7 @@ def test_faults_of_a_member_say_where_it_is(pipeline):
     spec = copied(pipeline)
     no_epochs(member(spec, 1))
     (violation,) = find_violations(spec)
-    assert violation.fault == "member 1 of the pipeline: the number of epochs is missing"
+    assert violation.message == "member 1 of the pipeline: the number of epochs is missing"
 
 
 def test_an_empty_pipeline_is_refused():
@@ -328,11 +328,11 @@ def test_several_functions_leave_the_top_level_empty(heads):
     spec = copied(heads["sgd"])
     spec.specificationVersion = 9
     spec.description.functions.add().name = "main"
-    faults = " ".join(each.fault for each in find_violations(spec) if each.rule == "multi-function")
+    faults = " ".join(each.message for each in find_violations(spec) if each.rule == "multi-function")
     for field in ("input", "output", "trainingInput", "predictedFeatureName", "predictedProbabilitiesName"):
         assert f"may not set {field} " in faults
     spec.specificationVersion = 8
-    assert any("several functions need specificationVersion 9" in each.fault for each in find_violations(spec))
+    assert any("several functions need specificationVersion 9" in each.message for each in find_violations(spec))
 
 
 def test_files_that_are_no_models_are_told(tmp_path, exported):
