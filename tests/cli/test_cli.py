@@ -157,7 +157,7 @@ def test_settings_that_are_unknown_are_told_with_the_valid_ones(tmp_path):
 def test_verify_of_a_task_that_the_bundle_does_not_have(exported):
     page = call("verify", exported.path, "--label", "mood")
     assert page.exit_code == 2
-    assert "has no task mood, its tasks are category, difficulty, completion" in " ".join(page.output.replace("│", " ").split())
+    assert "has no task mood; its tasks are category, difficulty, completion" in " ".join(page.output.replace("│", " ").split())
 
 
 def test_evaluate_and_verify_take_the_tasks_that_a_file_has(run, exported, splits, tmp_path):
@@ -183,7 +183,7 @@ def test_evaluate_and_verify_take_the_tasks_that_a_file_has(run, exported, split
     page = call("verify", exported.path, "--data", some)
     assert page.exit_code == 0, page.output
     assert "scored: category; not scored: difficulty, completion" in page.output
-    assert "without labels for difficulty, completion the texts are split otherwise" in " ".join(page.output.split())
+    assert "without labels for difficulty, completion the split differs from the one in training" in " ".join(page.output.split())
     write_csv(other, {"text": ["跑步", "游泳"], "mood": ["好", "坏"]})
     for arguments in (["evaluate", model, "--all"], ["verify", exported.path]):
         page = call(*arguments, "--data", other)
@@ -295,7 +295,7 @@ def test_demo_makes_everything(tmp_path, monkeypatch):
     monkeypatch.setattr(Dataset, "goals", lambda: goals.take(range(0, len(goals), 8)))  # for time
     page = call("demo", "--output", tmp_path / "build", "--epochs", 1)
     assert page.exit_code == 0, page.output
-    assert "What next:" in page.output
+    assert "Next steps:" in page.output
     results = json.loads((tmp_path / "build" / "demo.json").read_bytes())
     assert set(results["accuracy"]) == {"category", "difficulty", "completion"}
     assert results["package_bytes"] < 0.4 * results["model_bytes"]
