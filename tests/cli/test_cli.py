@@ -183,7 +183,8 @@ def test_evaluate_and_verify_take_the_tasks_that_a_file_has(run, exported, split
     page = call("verify", exported.path, "--data", some)
     assert page.exit_code == 0, page.output
     assert "scored: category; not scored: difficulty, completion" in page.output
-    assert "without labels for difficulty, completion the split differs from the one in training" in " ".join(page.output.split())
+    told = " ".join(page.output.split())
+    assert "without labels for difficulty, completion the split differs from the one in training" in told
     write_csv(other, {"text": ["跑步", "游泳"], "mood": ["好", "坏"]})
     for arguments in (["evaluate", model, "--all"], ["verify", exported.path]):
         page = call(*arguments, "--data", other)
