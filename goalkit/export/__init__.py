@@ -1,6 +1,6 @@
-"""Export: from a trained model to the bundle an app ships, and back into a program that runs here.
+"""Export: converts a trained model to the bundle that an app ships, and executes exported files on this machine.
 
-Stands alone: nothing of goalkit's datasets, training or compression is imported.
+Does not depend on goalkit's datasets, training or compression.
 """
 
 from __future__ import annotations

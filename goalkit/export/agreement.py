@@ -1,4 +1,4 @@
-"""The exported graph beside the model it was made from: compared on padded texts before anything is written."""
+"""Checks that an exported graph computes what its model computes, on padded texts, before anything is written."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from goalkit.export.runtime import load_model
 TEXTS = 8
 
 ADVICE = "wrap the encoder in goalkit.backbones.Encoder, with a forward of plain tensor operations"
-"""What to do about a graph that is wrong."""
+"""Advice for the error about a graph that is wrong."""
 
 ROUNDED = (
     "the program in half precision",
     0.1,
     "export with precision='mixed' or 'float32', or rescale a MobileBERT first (goalkit.export.rescale_for_half_precision)",
 )
-"""What a package with weights rounded to half precision is called, how far it may be off, relative to the spread of the right
-numbers, and what to do if it is further. docs/families.md has how far small models of many families are."""
+"""Name, tolerance and advice for a package with weights rounded to half precision. The tolerance is relative to the spread of
+the expected values; docs/families.md has the errors of small models of many families."""
 
 Run = Callable[[dict[str, Tensor]], Mapping[str, Tensor]]
-"""From the inputs of one text, each int32 [1, S], to its outputs, [H] and [labels], by name."""
+"""Maps the inputs of one text, each int32 [1, S], to its outputs, [H] and [labels], by name."""
 
 
 @attrs.frozen(eq=False)
 class Agreement:
-    """Made-up texts of different lengths, padded to one, and what a model's own forward says about them.
+    """Synthetic texts of different lengths, padded to one length, with the outputs of a model's own forward pass.
 
     Args:
         inputs: each int32 [N, S]: `input_ids` and, unless it is derived, `attention_mask`.
-        truth: the embedding, float32 [N, H], and each activated output, [N, labels], by the name it is exported under.
+        truth: the embedding, float32 [N, H], and each activated output, [N, labels], by exported name.
     """
 
     inputs: dict[str, Tensor]
@@ -46,7 +46,7 @@ class Agreement:
     @classmethod
     @torch.no_grad()
     def of(cls, model: Classifier, length: int, *, derive_mask: bool) -> Agreement:
-        """Ask `model` itself about texts of at most `length` tokens."""
+        """Compute the expected outputs of `model` on texts of at most `length` tokens."""
         ids, mask = model.encoder.example_texts(length, TEXTS)
         if derive_mask:
             ids = torch.where(mask > 0, ids, model.padding_id)
@@ -58,14 +58,14 @@ class Agreement:
         return cls(inputs, {"embedding": embedding, **outputs})
 
     def example(self, row: int = 0) -> dict[str, Tensor]:
-        """The inputs of one text, each int32 [1, S]."""
+        """Return the inputs of one text, each int32 [1, S]."""
         return {name: each[row : row + 1] for name, each in self.inputs.items()}
 
     def check(self, run: Run, *, what: str, tolerance: float, advice: str) -> None:
-        """Run something on every text, and compare its outputs, [H] and [labels]; `what` it is and `advice` are for the error.
+        """Run `run` on every text and compare its outputs, [H] and [labels]; `what` and `advice` are for the error message.
 
         Raises:
-            ExportError: an output differs by more than `tolerance` times the spread of the right numbers.
+            ExportError: an output differs by more than `tolerance` times the spread of the expected values.
         """
         found = [run(self.example(row)) for row in range(TEXTS)]
         for name, right in self.truth.items():
@@ -78,12 +78,12 @@ class Agreement:
 
 
 def check_package(path: Path, agreement: Agreement, *, half: bool) -> None:
-    """Execute a package as it was written, in float32, and hold it to the model's own forward.
+    """Execute a saved package in float32 and compare it with the model's own forward pass.
 
-    What half precision does to activations is measured apart from this (see goalkit.export.checks); rounded weights count.
+    Rounded weights count; the effect of half precision on activations is measured separately (see goalkit.export.checks).
 
     Raises:
-        ExportError: an output differs, or the runtime cannot execute the program, so that nobody can tell.
+        ExportError: an output differs, or the runtime cannot execute the program.
     """
 
     def run(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -94,6 +94,6 @@ def check_package(path: Path, agreement: Agreement, *, half: bool) -> None:
     try:
         program = load_model(path, precision="float32")
         agreement.check(run, what=what, tolerance=tolerance, advice=advice)
-    except RuntimeModelError as error:  # which names the file, a temporary one
+    except RuntimeModelError as error:  # it names the file, which is a temporary one
         reason = str(error).removeprefix(f"{path}: ")
         raise ExportError(f"the converted program cannot be compared with the model: {reason}") from error

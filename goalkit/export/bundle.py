@@ -1,4 +1,4 @@
-"""Bundle: the folder an app ships, opened, executed and verified."""
+"""Bundle: the folder that an app ships; can be opened, executed and verified."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Bundle:
 
     Args:
         path: its folder.
-        manifest: what its `manifest.json` says.
-        source: the torch model it was exported from, if at hand.
+        manifest: the contents of its `manifest.json`.
+        source: the torch model it was exported from, if available.
     """
 
     path: Path
@@ -48,15 +48,15 @@ class Bundle:
 
     @classmethod
     def open(cls, path: str | Path, *, source: GoalModel | None = None) -> Bundle:
-        """Open a bundle, and hold every file to its manifest.
+        """Open a bundle, and check every file against its manifest.
 
         Args:
             path: the folder that `CoreMLExporter.export` wrote.
             source: the model it was exported from, to measure parity against.
 
         Raises:
-            BundleError: the folder is no bundle, a file is missing or altered, its tokenizer no longer gives its own golden
-                ids, or `source` is another model than the one that was exported.
+            BundleError: the folder is not a bundle, a file is missing or altered, its tokenizer does not reproduce its golden
+                ids, or `source` is not the model that was exported.
         """
         path = readable_folder(Path(path))
         if not path.is_dir():
@@ -69,12 +69,12 @@ class Bundle:
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """What the bundle predicts."""
+        """The tasks that the bundle predicts."""
         return self.manifest.tasks
 
     @cached_property
     def programs(self) -> dict[int, RuntimeModel]:
-        """The saved ML program, loaded for this machine: its function for each text length, the shortest first."""
+        """The function of the saved ML program for each text length, loaded for this machine, shortest first."""
         package, longest = self.path / PACKAGE, self.manifest.sequence_length
         if not self.manifest.shorter_lengths:
             return {longest: load_model(package)}
@@ -88,22 +88,22 @@ class Bundle:
 
     @cached_property
     def tokenizer(self) -> WordPieceTokenizer:
-        """The tokenizer, made from the bundle's own `vocab.txt` and manifest."""
+        """The tokenizer, built from the bundle's own `vocab.txt` and manifest."""
         return WordPieceTokenizer.from_file(self.path / VOCABULARY, self.manifest.tokenizer)
 
     @cached_property
     def hints(self) -> Hints:
-        """The sentences shown under goals."""
+        """The sentences that the app shows under goals."""
         return Hints.from_file(self.path / HINTS)
 
     @cached_property
     def golden(self) -> Truth:
-        """The golden texts, and what the exported model said about them."""
+        """The golden texts with the outputs of the exported model."""
         return read_golden(self.path / GOLDEN)
 
     @cached_property
     def replay(self) -> Replay | None:
-        """The examples to mix in when a head is trained, if the bundle brings any."""
+        """The examples to mix in when a head is trained, or None."""
         return Replay.from_file(self.path / REPLAY) if REPLAY in self.manifest.files else None
 
     def run(self, texts: Sequence[str]) -> dict[str, Array]:
@@ -127,7 +127,7 @@ class Bundle:
         return results
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """What the saved program says about N texts, in their order."""
+        """Predict N texts with the saved program; the predictions are in the order of the texts."""
         outputs = self.run(texts)
         return predictions(self.tasks, texts, {task.name: outputs[f"{task.name}_probabilities"] for task in self.tasks})
 
@@ -139,28 +139,28 @@ class Bundle:
         *,
         gates: Gates | None = None,
     ) -> VerificationReport:
-        """Execute the saved files on N texts and compare.
+        """Execute the saved files on N texts, and compare the outputs with those of the models.
 
         Args:
             texts: texts that the model was not trained on.
-            labels: for each task the N right labels, to measure accuracy.
+            labels: the N true labels per task, to measure accuracy.
             reference: the uncompressed model, to measure fidelity.
-            gates: what must be reached.
+            gates: thresholds that must be reached.
 
         Raises:
-            BundleError: there are no texts, their number is not that of the labels, or the reference has other labels.
-            ConfigurationError: the bundle does not have a task or a label that the texts have.
+            BundleError: there are no texts, the numbers of texts and labels differ, or the reference has other labels.
+            ConfigurationError: the bundle lacks a task or a label of the texts.
             RuntimeModelError: a saved file cannot be executed.
         """
         return verify(self, texts, labels or {}, reference, gates or Gates())
 
     def record(self, report: VerificationReport) -> Bundle:
-        """Write what was measured into the manifest and the model card. Returns the bundle as it then is.
+        """Write the measurements into the manifest and the model card. Returns the updated bundle.
 
-        Only figures: the worst texts are left out, because they may be private. The bundle's identity stays the same.
+        Only figures are written: the worst texts may be private. The bundle's identity stays the same.
 
         Raises:
-            BundleError: the report is about a bundle that gives other answers.
+            BundleError: the report is about a bundle with another identity.
             StorageError: the folder cannot be written.
         """
         if report.identity != self.manifest.identity:
@@ -168,7 +168,7 @@ class Bundle:
         return self._with_manifest(attrs.evolve(self.manifest, measured=report.without_texts()))
 
     def name_slot(self, task: str, slot: str, name: str) -> Bundle:
-        """Write into the manifest what a spare slot of a head stands for from now on. Returns the bundle as it then is.
+        """Name a spare slot of a head in the manifest. Returns the updated bundle.
 
         Raises:
             ConfigurationError: the head of the task has no such slot.

@@ -1,4 +1,4 @@
-"""Calibration: the texts on which half precision is checked, and on which "mixed" decides, before anything is written."""
+"""Calibration texts, on which half precision is checked, and which decide the operations that "mixed" keeps in float32."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from goalkit.model import GoalModel
 from goalkit.tokenization import TokenBatch
 
 COUNT = 32
-"""Texts, unless the caller gives them."""
+"""Number of calibration texts by default."""
 
 
 @attrs.frozen
 class Calibration:
-    """N texts, tokenised to the sequence length, and what they are: see `goalkit.export.texts`."""
+    """N texts, tokenised to the sequence length, and their kind: see `goalkit.export.texts`."""
 
     batch: TokenBatch
     kind: str
 
     @classmethod
     def given(cls, batch: TokenBatch, length: int) -> Self:
-        """What the caller gives. Raises ConfigurationError unless it is texts of `length` tokens, padding included."""
+        """Use the caller's texts. Raises ConfigurationError unless they have `length` tokens, padding included."""
         if batch.input_ids.shape != batch.attention_mask.shape or batch.input_ids.shape[1:] != (length,) or not len(batch):
             raise ConfigurationError(
                 f"calibration has the shape {list(batch.input_ids.shape)}: give ids and mask, [texts, {length}], tokenised to "
@@ -36,24 +36,24 @@ class Calibration:
 
     @classmethod
     def from_texts(cls, model: GoalModel, texts: ExampleTexts, length: int) -> Self:
-        """The first of some texts, tokenised by the model's own tokenizer."""
+        """Tokenise the first of `texts` with the model's own tokenizer."""
         return cls(model.tokenizer.encode(texts.texts[:COUNT], length), texts.kind)
 
     @classmethod
     def of(cls, model: Classifier, length: int) -> Self:
-        """Texts for a model about which no caller says anything: token ids that are made up, if it has no tokenizer."""
+        """Return default texts for a model; for one without a tokenizer, random token ids."""
         if isinstance(model, GoalModel):
             return cls.from_texts(model, ExampleTexts.of(model, length), length)
         ids, mask = model.encoder.example_texts(length, COUNT)
         return cls(TokenBatch(ids.numpy().astype(np.int32), mask.numpy().astype(np.int32)), MADE_UP)
 
     def fitting(self, length: int) -> Self:
-        """Those texts, maybe none, that have at most `length` tokens."""
+        """Return those texts, possibly none, that have at most `length` tokens."""
         rows = np.flatnonzero(self.batch.attention_mask.sum(1) <= length)
         return attrs.evolve(self, batch=self.batch.take(rows, length))
 
     def padded_with(self, padding_id: int) -> Self:
-        """The same with this id wherever the mask is 0, for a program that finds the padding by it."""
+        """Return a copy with this id wherever the mask is 0, for a program that derives its mask from the padding id."""
         ids = np.where(self.batch.attention_mask == 1, self.batch.input_ids, padding_id).astype(np.int32)
         return attrs.evolve(self, batch=attrs.evolve(self.batch, input_ids=ids))
 

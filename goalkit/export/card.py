@@ -1,4 +1,4 @@
-"""The model card: the bundle's README, for whoever gets the bundle without its makers."""
+"""The model card: the README of a bundle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from goalkit.export.manifest import Manifest
 
 
 def write_card(folder: Path, manifest: Manifest) -> None:
-    """Write the model card of a bundle whose other files are in `folder`, with what has been measured so far."""
+    """Write the model card of the bundle in `folder`, with the measurements made so far."""
     manifest = manifest.taking_stock(folder)
     (folder / CARD).write_bytes("\n".join(_lines(manifest)).encode())
 

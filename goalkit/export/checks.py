@@ -1,4 +1,4 @@
-"""What can silently go wrong in a conversion, looked for in the converted program itself."""
+"""Checks of a converted program for errors that a conversion does not report."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from goalkit.weights import kept_tensor, stored_weights
 
 
 def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
-    """Refuse a program with a constant or an epsilon that its number type cannot hold, or without a compressed weight.
+    """Check that the program's number types can hold its constants and epsilons, and that compressed weights are in it.
 
     Args:
         spec: the program's protobuf message.
         model_path: the folder of its weights.
-        model: what it was converted from.
+        model: the model it was converted from.
 
     Raises:
-        ExportError: what is wrong, by name.
+        ExportError: a check fails; the message names the operation or weight.
     """
     arrived: set[bytes] = set()
     for owner, parameter, value in _constants(spec, Blobs(model_path)):
@@ -49,15 +49,15 @@ def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
 
 
 def check_ranges(package: Path, calibration: Calibration, *, function: str | None = None) -> None:
-    """Execute a package on calibration texts, and refuse it if half precision overflows or a result is not a number.
+    """Execute a package on calibration texts, and check that half precision does not overflow and no result is NaN.
 
     Args:
         package: a `.mlpackage`.
         calibration: texts of its length.
-        function: which of its functions, if it has several; by default the one it names itself.
+        function: the function to execute, if the package has several; by default its default function.
 
     Raises:
-        ExportError: the operation where it begins, and the text.
+        ExportError: a check fails; the message names the first such operation and the text.
     """
     for each in measured_ranges(package, calibration.batch, precision="declared", function=function):
         if each.overflows or each.not_a_number:
@@ -72,7 +72,7 @@ def check_ranges(package: Path, calibration: Calibration, *, function: str | Non
 def measured_ranges(
     package: Path, batch: TokenBatch, *, precision: str, function: str | None = None
 ) -> tuple[OperationRange, ...]:
-    """How large the results of a package's operations get on tokenised texts; for the arguments see `load_model`."""
+    """Measure the ranges of a package's operations on tokenised texts; for the arguments see `load_model`."""
     program = load_model(package, precision=precision, function=function)
     assert isinstance(program, MLProgram)
     examples = batch.texts or [f"text {number}" for number in range(1, len(batch) + 1)]
@@ -80,13 +80,13 @@ def measured_ranges(
 
 
 def program_inputs(program: Any, batch: TokenBatch) -> dict[str, Any]:
-    """N tokenised texts as the inputs of a program with fixed shapes [1, S], with or without a mask."""
+    """Return N tokenised texts as the inputs of a program with fixed shapes [1, S], with or without a mask."""
     arrays = {"input_ids": batch.input_ids[:, None], "attention_mask": batch.attention_mask[:, None]}
     return {name: arrays[name] for name in program.inputs}
 
 
 def _constants(spec: Any, blobs: Blobs) -> Iterator[tuple[str, str, Tensor]]:
-    """Every constant tensor of the program: the operation it belongs to, the parameter it is, and the value."""
+    """Yield every constant tensor of the program: the name of its operation, its parameter, and the value."""
     for program in spec.mlProgram.functions.values():
         operations = program.block_specializations[program.opset].operations
         consumers = {

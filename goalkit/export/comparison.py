@@ -1,4 +1,4 @@
-"""The outputs of saved files, compared with what they should be."""
+"""Comparison of the outputs of saved files with the expected ones."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import numpy.typing as npt
 from goalkit.export.runtime.network import NeuralNetworkClassifier
 
 ENOUGH_TEXTS = 2000
-"""Agreement on fewer texts than this is an indication, not a proof."""
+"""Agreement on fewer texts than this is only an indication."""
 
 Array = npt.NDArray[np.float32]
 
 
 @attrs.frozen(kw_only=True)
 class OutputComparison:
-    """One output of the bundle against the same of a model, over all texts.
+    """One output of the bundle compared with that of a model, over all texts.
 
-    `psnr` is in dB, of the largest magnitude against the root mean square error; `agreement` is the share of texts with the
-    same likeliest label, `largest_share` that of the label the bundle predicts most (both None for the embedding).
+    `psnr` is in dB: the largest magnitude relative to the root mean square error. `agreement` is the share of texts with the
+    same most probable label, `largest_share` that of the label predicted most by the bundle (both None for the embedding).
     """
 
     output: str
@@ -36,9 +36,9 @@ class OutputComparison:
 
 @attrs.frozen
 class Truth:
-    """What a bundle is held to: texts, and what the exported model says about them.
+    """The expected outputs of a bundle: texts, and the exported model's outputs for them.
 
-    `embeddings`, float32 [M, H], may be of the first M texts only; `probabilities` are of all, for each task [N, labels].
+    `embeddings`, float32 [M, H], may cover only the first M texts; `probabilities` cover all, [N, labels] per task.
     """
 
     texts: tuple[str, ...]
@@ -46,7 +46,7 @@ class Truth:
     embeddings: Array
 
     def compare(self, outputs: Mapping[str, Array]) -> tuple[OutputComparison, ...]:
-        """Compare the outputs of a program on the same texts."""
+        """Compare the outputs of a program on the same texts with the expected ones."""
         count = len(self.embeddings)
         embedding = compare("embedding", self.texts[:count], outputs["embedding"][:count], self.embeddings, labels=False)
         names = [(f"{task}_probabilities", expected) for task, expected in self.probabilities.items()]
@@ -54,7 +54,7 @@ class Truth:
 
 
 def compare(output: str, texts: Sequence[str], found: Array, expected: Array, *, labels: bool) -> OutputComparison:
-    """Compare an output with what was expected, both [N, …]; `labels` if each row holds the probabilities of labels."""
+    """Compare an output with the expected one, both [N, …]; `labels` if each row holds the probabilities of labels."""
     errors = np.abs(found.astype(np.float64) - expected).reshape(len(texts), -1)
     errors = np.where(np.isfinite(errors), errors, np.inf)
     worst = int(errors.max(1).argmax())
@@ -78,12 +78,12 @@ def compare(output: str, texts: Sequence[str], found: Array, expected: Array, *,
 
 
 def head_error(head: NeuralNetworkClassifier, embeddings: Array, expected: Array) -> float:
-    """Largest probability error of a head, whose spare slots should have none, against what is expected, [N, labels]."""
+    """Largest probability error of a head against `expected`, [N, labels]; spare slots should have probability zero."""
     found = head.predict_many(dict.fromkeys(head.inputs, embeddings))[head.probabilities]
     spare = found.shape[1] - expected.shape[1]
     return float(np.abs(found - np.pad(expected, ((0, 0), (0, spare)))).max())
 
 
 def accuracies(probabilities: Mapping[str, Array], label_ids: Mapping[str, npt.NDArray[np.int64]]) -> dict[str, float]:
-    """Share of right labels per task."""
+    """Share of correct predictions per task."""
     return {name: float(np.mean(probabilities[name].argmax(1) == ids)) for name, ids in label_ids.items()}

@@ -1,4 +1,4 @@
-"""From a classifier to an ML program in a package."""
+"""Conversion of a classifier to an ML program in a package."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from goalkit.outputs import REGRESSION
 from goalkit.tokenization import TokenBatch
 
 SPEC_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9}
-"""Deployment targets, and the specification version that each writes (coremltools' table)."""
+"""Specification version per deployment target (coremltools' table)."""
 
 KNOWN_COREMLTOOLS = ("9.0",)
 
 
 @attrs.frozen(kw_only=True)
 class ConversionSettings:
-    """How a model is converted, and what the program is to be like.
+    """Settings of a conversion.
 
     Args:
-        length: tokens of a text.
-        target: the oldest system.
+        length: tokens per text.
+        target: the oldest system that must run the program.
         half: compute in half precision.
-        float32_operations: results that stay in float32 all the same, by name.
-        derive_mask: take token ids alone, and find the padding by its id.
+        float32_operations: names of results that stay in float32 nevertheless.
+        derive_mask: take token ids only, and derive the mask from the padding id.
     """
 
     length: int
@@ -60,7 +60,7 @@ def convert(model: Classifier, path: Path, settings: ConversionSettings) -> None
 
     Raises:
         ExportError: the model cannot be traced, the converter fails or writes another specification version, or the program
-            fails a check or does not do what the model does.
+            fails a check or does not compute what the model computes.
     """
     ct = coremltools()
     traced, agreement = trace(model, settings.length, half=settings.half, derive_mask=settings.derive_mask)
@@ -95,7 +95,7 @@ def convert(model: Classifier, path: Path, settings: ConversionSettings) -> None
 
 
 def large_results(model: Classifier, settings: ConversionSettings, calibration: TokenBatch) -> frozenset[str]:
-    """Names of the results that come within a factor of 4 of what half precision holds, on tokenised texts in float32."""
+    """Names of the results that come within a factor of 4 of the half-precision maximum, on tokenised texts in float32."""
     with tempfile.TemporaryDirectory() as folder:
         exact = Path(folder, "exact.mlpackage")
         convert(model, exact, attrs.evolve(settings, half=False))
@@ -110,7 +110,7 @@ def _precision(ct: Any, settings: ConversionSettings) -> Any:
         return ct.precision.FLOAT16
 
     def half(operation: Any) -> bool:
-        """An operation stays in float32 if it makes or takes a number too large for half precision."""
+        """Return False for an operation with an input or a result too large for half precision."""
         taken = [
             each for value in operation.inputs.values() for each in (value if isinstance(value, list | tuple) else [value])
         ]
@@ -121,14 +121,14 @@ def _precision(ct: Any, settings: ConversionSettings) -> Any:
 
 
 def _saved_name(name: str) -> str:
-    """What a value of the converter is called in the file: names there are identifiers, and casts are put in only later."""
+    """Name of a converter's value in the file, where names are identifiers and casts are inserted later."""
     identifier = re.sub(r"\W", "_", name.removesuffix("_cast_fp16_to_fp32"), flags=re.ASCII)
     return f"var_{identifier}" if identifier[:1].isdigit() else identifier
 
 
 def _explain(version: str, error: Exception) -> str:
     advice = "give the backbone a simpler graph"
-    # numpy 2.4 no longer turns an array of one number into that number, which some of the converter's functions count on
+    # numpy 2.4 no longer converts an array of one number to a scalar, which some of the converter's functions rely on
     if isinstance(error, TypeError) and "only 0-dimensional arrays can be converted" in str(error):
         advice = (
             "the graph casts a shape to a number, which with this coremltools needs numpy below 2.4 "
@@ -140,7 +140,7 @@ def _explain(version: str, error: Exception) -> str:
 
 
 def _describe(spec: Any, model: Classifier) -> None:
-    """Texts for Xcode, and the outputs for an app, inside the file; nothing that differs from one run to the next."""
+    """Write descriptions for Xcode and apps into the file; they are the same for every run."""
     description = spec.description
     names = ", ".join(output.name for output in model.outputs)
     regression = any(output.problem_type == REGRESSION for output in model.outputs)

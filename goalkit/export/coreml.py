@@ -1,4 +1,4 @@
-"""The one door to coremltools, which is noisy to import and slow, and to its protobuf messages."""
+"""The only import of coremltools, which is slow and noisy, and of its protobuf messages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from goalkit.errors import MissingPackageError
 REMEDY = "pip install goalkit on Linux or macOS; coremltools has no build for Windows, but Linux runs there as WSL"
 
 LOOKUP_WEIGHTS = 2**20
-"""Weights whose indices coremltools looks up at a time: with 16 values to a palette, 64 MB for each of its temporaries."""
+"""Number of weights whose palette indices are looked up at once: 64 MB per temporary array with 16 values per palette."""
 
 
 def coremltools() -> ModuleType:
-    """coremltools, imported without its notes on versions and on proxies that exist only on macOS.
+    """Import coremltools without its warnings about versions and about proxies that exist only on macOS.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -36,7 +36,7 @@ def coremltools() -> ModuleType:
 
 
 def model_proto() -> ModuleType:
-    """The messages of Model.proto: what a `.mlmodel` file, and the model inside a `.mlpackage`, is made of."""
+    """The messages of Model.proto, of which a `.mlmodel` file, or the model inside a `.mlpackage`, consists."""
     coremltools()
     from coremltools.proto import Model_pb2
 
@@ -44,7 +44,7 @@ def model_proto() -> ModuleType:
 
 
 def mil_proto() -> ModuleType:
-    """The messages of MIL.proto: what an ML program is made of."""
+    """The messages of MIL.proto, of which an ML program consists."""
     coremltools()
     from coremltools.proto import MIL_pb2
 
@@ -53,7 +53,7 @@ def mil_proto() -> ModuleType:
 
 @contextlib.contextmanager
 def errors_alone(name: str) -> Iterator[None]:
-    """Let the logger called `name` log nothing below errors."""
+    """Silence the logger called `name` below the level of errors."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -65,7 +65,7 @@ def errors_alone(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what coremltools logs below errors, prints and draws to itself, and its known harmless warnings, for one call."""
+    """Suppress coremltools' output, progress bars, known harmless warnings and log messages below errors."""
     with (
         errors_alone("coremltools"),
         warnings.catch_warnings(),
@@ -81,21 +81,21 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def frugal_lookup() -> Iterator[None]:
-    """Let coremltools find the palette indices of a matrix some rows at a time.
+    """Look up the palette indices of a matrix in chunks of rows.
 
-    It compares every weight with every value of the palette at once, in arrays 16 or 64 times as large as the matrix: 3 GB
-    for the embeddings of bert-base, which are 65 MB.
+    coremltools compares every weight with every palette value at once, in arrays 16 or 64 times as large as the matrix: 3 GB
+    for the embeddings of bert-base, which take 65 MB.
     """
     with quiet():
         from coremltools.optimize import _utils as module
     whole = module.find_indices_for_lut
 
     def by_rows(data: npt.NDArray[Any], lut: npt.NDArray[Any], vector_axis: int | None = None) -> npt.NDArray[Any]:
-        if lut.shape[0] != 1 or lut.shape[-1] != 1:  # a palette for each group of rows, or of vectors
+        if lut.shape[0] != 1 or lut.shape[-1] != 1:  # a palette per group of rows, or a vector palette
             return np.asarray(whole(data, lut, vector_axis))
         parts = np.array_split(data, -(-data.size // LOOKUP_WEIGHTS))
         indices = [whole(part, lut, vector_axis) for part in parts if len(part)]
-        # the type carries the number of bits as metadata, which joining arrays drops
+        # the type carries the number of bits as metadata, which concatenating arrays drops
         return np.concatenate(indices).astype(indices[0].dtype)
 
     module.find_indices_for_lut = by_rows

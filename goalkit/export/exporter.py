@@ -40,10 +40,10 @@ from goalkit.weights import stored_weights
 PRECISIONS = ("float16", "float32", "mixed")
 
 SAME_HEAD = 1e-4
-"""Largest probability error, on random embeddings, up to which a head counts as built from the model."""
+"""Largest probability error, on random embeddings, up to which a head is accepted as built from the model."""
 
 PACKAGE_SUFFIX = ".mlpackage"
-"""What the folder of a package ends in, and that of a bundle does not."""
+"""Suffix of the folder of a package; the folder of a bundle must not have it."""
 
 
 def _as_tuple(lengths: Iterable[int]) -> tuple[int, ...]:
@@ -57,11 +57,11 @@ class CoreMLExporter:
     Args:
         sequence_length: tokens that each text is padded or cut to, at least 3. Daily goals have 10 to 50.
         deployment_target: the oldest system that must run it: "iOS16", "iOS17" or "iOS18".
-        precision: "float16", which the Neural Engine needs; "float32"; or "mixed", which keeps those operations in float32
-            whose results on calibration texts come near what half precision holds.
-        shorter_lengths: further lengths, each a function of its own in the package, which stores the weights once; an app
+        precision: "float16", which the Neural Engine needs; "float32"; or "mixed", which keeps operations in float32 if their
+            results on calibration texts come close to the half-precision maximum.
+        shorter_lengths: further lengths, each a separate function of the package, which share one set of weights; an app
             saves time on short texts. Needs iOS18.
-        derive_mask: take token ids alone and find the padding by its id, instead of taking a mask too.
+        derive_mask: take token ids only and derive the mask from the padding id.
     """
 
     sequence_length: int = attrs.field(default=64, validator=between(3, whole=True))
@@ -92,30 +92,31 @@ class CoreMLExporter:
         calibration: TokenBatch | None = None,
         golden: Sequence[str] | None = None,
     ) -> Bundle:
-        """Convert a `GoalModel` and write its bundle, replacing `path` whole or not at all.
+        """Convert a `GoalModel` and write its bundle, replacing `path` atomically.
 
-        Half precision is checked for overflow, and "mixed" decides, on `calibration`; without it on the first 32 golden texts,
-        tokenised. These are `golden`; without it 500 of the shipped goals, if the model predicts the tasks of goals; for a
-        model of other tasks, up to 500 texts without a meaning, made up of its own vocabulary. Those show whether another
-        tokenizer and another runtime give the same numbers, but not whether half precision holds what people write: give a
-        model of other tasks texts of its own. The manifest says on which texts half precision was checked.
+        Half precision is checked for overflow, and the operations of "mixed" are chosen, on `calibration`, by default the first
+        32 golden texts. The golden texts are `golden`, by default 500 of the shipped goals if the model predicts the tasks of
+        goals, else up to 500 meaningless texts made up from the model's vocabulary. Meaningless texts show whether another
+        tokenizer and runtime give the same numbers, but not whether half precision suffices for real texts: for a model of
+        other tasks, give your own texts. The manifest records on which texts half precision was checked.
 
         Args:
-            model: what to export; compressed weights are carried over as the integers they are.
+            model: the model to export; the integers of compressed weights are exported unchanged.
             path: the folder of the bundle.
             heads: updatable heads built from the same model.
             hints: sentences for the app; by default goalkit's own if the model predicts the tasks of goals.
-            replay: examples for the app to mix in when a head is trained, against forgetting; texts that may be published.
-            calibration: texts, tokenised to the sequence length. Only half precision has a use for them.
-            golden: texts like those the model is for. They are in the bundle with the model's answers, for tokenizers and
-                models in other languages to reproduce, so they must be texts that may be published.
+            replay: examples for the app to mix in when a head is trained, against forgetting. They must be texts that may be
+            published.
+            calibration: texts, tokenised to the sequence length; used for half precision only.
+            golden: texts typical of the model's use. The bundle contains them with the model's outputs, for implementations in
+                other languages to reproduce, so they must be texts that may be published.
 
         Returns:
-            The bundle, which remembers the model to measure parity against.
+            The bundle, with `model` as its source, for measuring parity.
 
         Raises:
             ExportError: `model` is not a `GoalModel`, cannot be converted, is too short for the sequence length, or overflows
-                half precision; the package does not do what the model's own forward does; or `path` is named like a package.
+                half precision; the package does not compute what the model computes; or `path` is named like a package.
             ConfigurationError: hints, heads, replay, calibration or golden texts do not fit the model or the settings.
             UpdatableModelError: a head breaks a rule of Core ML for models that learn on the device.
             StorageError: the folder cannot be written.
@@ -152,25 +153,24 @@ class CoreMLExporter:
         return Bundle(path, manifest, model)
 
     def export_package(self, model: nn.Module, path: str | Path, *, calibration: TokenBatch | None = None) -> Path:
-        """Convert any classifier or transformers encoder and write its package alone, replacing `path` whole or not at all.
+        """Convert any classifier or transformers encoder and write its package only, replacing `path` atomically.
 
-        Half precision is checked for overflow, and "mixed" decides, on `calibration`; without it on what `export` takes for a
-        `GoalModel`, and for other models on 32 texts of made-up token ids (`Encoder.example_texts`).
+        Half precision is checked for overflow, and the operations of "mixed" are chosen, on `calibration`; by default, on the
+        same texts as in `export` for a `GoalModel`, and on 32 texts of random token ids for others (`Encoder.example_texts`).
 
         Args:
-            model: a `Classifier` such as a `GoalModel`, or an encoder or sequence classifier of transformers; compressed
-                weights are carried over as the integers they are.
+            model: a `Classifier` such as a `GoalModel`, or an encoder or sequence classifier of transformers; the integers of
+                compressed weights are exported unchanged.
             path: the folder of the package, ending in `.mlpackage`.
-            calibration: texts like those the model is for, tokenised to the sequence length. Only half precision has a use for
-                them.
+            calibration: texts typical of the model's use, tokenised to the sequence length; used for half precision only.
 
         Returns:
             The path.
 
         Raises:
             ExportError: the model cannot be converted, is too short for the sequence length, or overflows half precision; the
-                package does not do what the model's own forward does; or `path` does not end in `.mlpackage`.
-            ModelError: it is no encoder that goalkit can take over; see `Classifier.from_transformers`.
+                package does not compute what the model computes; or `path` does not end in `.mlpackage`.
+            ModelError: the model is not an encoder that goalkit supports; see `Classifier.from_transformers`.
             ConfigurationError: calibration does not fit the settings.
             StorageError: the folder cannot be written.
         """
@@ -191,7 +191,7 @@ class CoreMLExporter:
             )
 
     def _calibration(self, given: TokenBatch | None, default: Callable[[], Calibration]) -> Calibration | None:
-        """What half precision is checked on, if there is any half precision."""
+        """Return the texts for checking half precision, or None for float32."""
         if self.precision != "float32":
             return default() if given is None else Calibration.given(given, self.sequence_length)
         if given is not None:
@@ -247,7 +247,7 @@ class CoreMLExporter:
 
 
 def _check_heads(model: GoalModel, heads: Sequence[UpdatableHead]) -> None:
-    """Raises an error unless the heads are of this model, at most one per task, and Core ML can train them."""
+    """Check that the heads belong to this model, at most one per task, and that Core ML can train them."""
     names = [head.task for head in heads]
     if len(set(names)) != len(names) or not set(names) <= {task.name for task in model.tasks}:
         raise ConfigurationError(f"the heads are for {names}: give at most one for each of the model's tasks")

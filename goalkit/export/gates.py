@@ -1,4 +1,4 @@
-"""Gates: what a bundle must reach, and what it does not."""
+"""Gates: thresholds that a bundle must reach."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from goalkit.export.report import VerificationReport
 
 @attrs.frozen(kw_only=True)
 class Gates:
-    """What a bundle must reach.
+    """Thresholds that a bundle must reach.
 
     Args:
         float32_error: largest probability error of a float32 bundle against the exported model.
-        half_psnr: least PSNR, in dB, of the embedding of a half- or mixed-precision bundle against the exported model.
+        half_psnr: smallest PSNR, in dB, of the embedding of a half- or mixed-precision bundle against the exported model.
         head_error: largest probability error of a saved head against the torch head, on the same embeddings.
-        parity_agreement: least share of texts on which bundle and exported model choose the same label; on fewer than 2,000
-            texts it fails only if a model that just reaches it would do better nineteen times in twenty.
+        parity_agreement: smallest share of texts on which bundle and exported model choose the same label; with fewer than
+            2,000 texts it fails only if a model exactly at the threshold would do better 95 % of the time.
         fidelity_agreement: the same against the reference model.
     """
 
@@ -31,7 +31,7 @@ class Gates:
 
 
 def failed_gates(report: VerificationReport, gates: Gates) -> tuple[str, ...]:
-    """A sentence for each gate that `report` does not reach."""
+    """Return a sentence for each gate that `report` does not reach."""
     failures = []
     for each in report.parity:
         if report.precision == "float32" and each.agreement is not None and each.largest_error > gates.float32_error:
@@ -57,7 +57,7 @@ def failed_gates(report: VerificationReport, gates: Gates) -> tuple[str, ...]:
 
 
 def _allowed(count: int, share: float) -> int:
-    """How many of `count` texts may differ. On few, what a model just at the bar exceeds one time in twenty."""
+    """How many of `count` texts may differ; for few texts, the number that a model at the threshold exceeds 5 % of the time."""
     if count >= ENOUGH_TEXTS:
         return math.floor(share * count)
     allowed, reached = 0, (1 - share) ** count

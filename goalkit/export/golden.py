@@ -1,4 +1,4 @@
-"""Golden files: what a tokenizer and a model in another language must reproduce."""
+"""Golden files: outputs that a tokenizer and a model in another language must reproduce."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from goalkit.model import GoalModel
 from goalkit.tokenization import WordPieceTokenizer, probe_texts
 
 EMBEDDINGS = 64
-"""Of the first texts, golden.json also holds the embedding, for heads and for parity in decibels."""
+"""Number of texts, from the first, whose embeddings are in golden.json, for checking heads and measuring parity in dB."""
 
 
 def tokenizer_golden(tokenizer: WordPieceTokenizer, texts: Sequence[str], length: int) -> list[dict[str, Any]]:
-    """Texts that tell tokenizers apart, and `texts`, with their ids, unpadded and cut to `length`: `tokenizer_golden.json`."""
+    """Return `tokenizer_golden.json`: hard cases and `texts` with their ids, unpadded and cut to `length`."""
     texts = [*probe_texts(tokenizer.settings), *texts]
     batch = tokenizer.encode(texts, length)
     return [
@@ -30,7 +30,7 @@ def tokenizer_golden(tokenizer: WordPieceTokenizer, texts: Sequence[str], length
 
 
 def model_golden(model: GoalModel, texts: Sequence[str], length: int) -> dict[str, Any]:
-    """Texts with the probabilities that the exported torch model gives them, and some embeddings: `golden.json`."""
+    """Return `golden.json`: texts with the exported torch model's probabilities, and some embeddings."""
     embeddings = model.embed(texts, length=length)
     probabilities = model.head_probabilities(embeddings)
     return {
@@ -41,12 +41,12 @@ def model_golden(model: GoalModel, texts: Sequence[str], length: int) -> dict[st
 
 
 def read_golden(path: Path) -> Truth:
-    """What the exported model said about the golden texts, read from a `golden.json`. Raises BundleError if it is damaged."""
+    """Read the golden texts and the exported model's outputs from a `golden.json`. Raises BundleError if it is damaged."""
     golden = read_json(path, error=BundleError)
     probabilities = {name: np.array(rows, np.float32) for name, rows in golden["probabilities"].items()}
     return Truth(tuple(golden["texts"]), probabilities, np.array(golden["embeddings"], np.float32))
 
 
 def _digits(rows: npt.NDArray[np.float32]) -> list[list[float]]:
-    """Numbers with the digits that float32 has, and no more."""
+    """Round numbers to the digits that float32 has."""
     return [[float(f"{each:.9g}") for each in row] for row in rows.tolist()]

@@ -1,4 +1,4 @@
-"""The graph that is handed to the converter: a GoalModel with fixed length and plain outputs."""
+"""The graph that the converter gets: a model with fixed length and plain outputs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from goalkit.export.tracing import PlainGraph, quiet_tracing
 from goalkit.weights import restore_float, stored_weights
 
 SMALLEST_EPSILON = 1e-7
-"""BERT's LayerNorm epsilon of 1e-12 is zero in half precision; this one is not (ml-ane-transformers uses it too)."""
+"""Replaces BERT's LayerNorm epsilon of 1e-12, which is zero in half precision (ml-ane-transformers uses the same value)."""
 
 
 class ExportGraph(nn.Module):
-    """Token ids and mask, int32 [1, S], to the embedding [H] and the activated numbers [labels] of each output.
+    """Maps token ids and mask, int32 [1, S], to the embedding [H] and each activated output [labels].
 
-    Without a mask, whatever is not the padding id counts as a token.
+    Without a mask, every token other than padding counts.
     """
 
     def __init__(self, model: Classifier, length: int) -> None:
@@ -37,22 +37,22 @@ class ExportGraph(nn.Module):
 
 
 def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = False) -> tuple[torch.jit.ScriptModule, Agreement]:
-    """A copy of `model`, traced for texts of `length` tokens, with its compressed weights marked for coremltools.
+    """Trace a copy of `model` for texts of `length` tokens, with its compressed weights marked for coremltools.
 
-    The trace has been compared with the model's own forward.
+    The trace is compared with the model's own forward pass.
 
     Args:
-        model: stays as it is.
+        model: not changed.
         length: S.
-        half: whether it is to compute in half precision, which constants and epsilons must fit.
-        derive_mask: whether it is to take token ids alone.
+        half: compute in half precision, which must be able to hold constants and epsilons.
+        derive_mask: take token ids only.
 
     Returns:
-        The trace, and what it was compared on, for what is made of it.
+        The trace, and the comparison, which can be repeated on what is made from the trace.
 
     Raises:
         ExportError: a weight is not a finite number or in a form without a translation to Core ML, the model cannot be
-            traced, or the trace gives other numbers.
+            traced, or the outputs of the trace differ.
     """
     graph = ExportGraph(_with_marks(model), length).eval()
     for name, tensor in graph.model.state_dict().items():
@@ -82,7 +82,7 @@ def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = Fal
 
 
 def _with_marks(model: Classifier) -> Classifier:
-    """A copy with float weights everywhere; beside a compressed one lie buffers that say how it is stored."""
+    """Return a copy with float weights; buffers next to each compressed weight describe its stored form."""
     copy = model.copy().requires_grad_(False)
     for _, module, storage in list(stored_weights(copy)):
         buffers = weight_metadata(storage)

@@ -1,4 +1,4 @@
-"""Hints: the sentence an app shows under a goal, chosen by what the model predicts about it."""
+"""Hints: the sentence that an app shows under a goal, chosen by the predicted labels."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Hints:
     """Templates by predicted labels, saved as `hints.json`.
 
     Args:
-        tasks: whose labels choose a template, in the order in which they are joined to its key.
-        confidence: below this probability of any of those labels the fallback is shown instead.
-        templates: sentence by labels joined with `/`, such as `健康/简单/未开始`.
+        tasks: tasks whose labels choose a template, in the order in which the labels are joined to a key.
+        confidence: the fallback is shown if the probability of any of those labels is below this.
+        templates: sentence per combination of labels, joined with `/`, such as `健康/简单/未开始`.
         fallback: sentence for a goal that the model is unsure about.
     """
 
@@ -35,7 +35,7 @@ class Hints:
     fallback: str
 
     def choose(self, prediction: Prediction) -> str:
-        """The sentence for a goal."""
+        """Return the sentence for a goal."""
         if not self.tasks or any(
             prediction.probabilities[task][prediction.labels[task]] < self.confidence for task in self.tasks
         ):
@@ -43,7 +43,7 @@ class Hints:
         return self.templates[SEPARATOR.join(prediction.labels[task] for task in self.tasks)]
 
     def check(self, tasks: Sequence[Task]) -> None:
-        """Raises ConfigurationError unless there is a template for every combination of the labels of `tasks`."""
+        """Raise ConfigurationError unless there is a template for every combination of the labels of `tasks`."""
         keys = [""]
         labels = {task.name: task.labels for task in tasks}
         for name in self.tasks:
@@ -61,7 +61,7 @@ class Hints:
             raise ConfigurationError(f"there is no hint for {missing[0]} and {len(missing) - 1} more: add a sentence for each")
 
     def to_dict(self) -> dict[str, Any]:
-        """As `hints.json` holds it."""
+        """Return the contents of `hints.json`."""
         return to_dict(self)
 
     @classmethod
@@ -71,7 +71,7 @@ class Hints:
 
 
 def default_hints(tasks: Sequence[Task]) -> Hints:
-    """Goalkit's own Chinese sentences if `tasks` are those of goals, else the fallback alone."""
+    """Return goalkit's own Chinese sentences if `tasks` are those of goals, else the fallback only."""
     shipped = json.loads(resources.files("goalkit.resources").joinpath("hints.json").read_text(encoding="utf-8"))
     if tuple(tasks) != GOAL_TASKS:
         return Hints(tasks=(), templates={}, fallback=shipped["fallback"])

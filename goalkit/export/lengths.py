@@ -1,4 +1,4 @@
-"""One package with a function a text length, sharing one set of weights: iOS 18's multifunction models."""
+"""Packages with one function per text length and one set of weights (multifunction models, from iOS 18)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from goalkit.export.runtime.program import PACKAGE_DATA
 
 
 def function_name(length: int) -> str:
-    """What the function for texts of `length` tokens is called."""
+    """Name of the function for texts of `length` tokens."""
     return f"length_{length}"
 
 
 def convert_lengths(model: Classifier, path: Path, settings: ConversionSettings, shorter: Sequence[int]) -> None:
-    """Convert `model` by `settings`, and again for each shorter length; write all as functions of the package `path`.
+    """Convert `model` with `settings`, and again for each shorter length; write all as functions of the package `path`.
 
-    The function of the length that `settings` name is the default.
+    The default function is the one for the length in `settings`.
 
     Raises:
-        ExportError: as `convert` does.
+        ExportError: see `convert`.
     """
     utils = coremltools().utils
     descriptor = utils.MultiFunctionDescriptor()

@@ -1,4 +1,4 @@
-"""The manifest of a bundle: what is in it, how it was made, and what was measured."""
+"""The manifest of a bundle: its files, its origin, and the measurements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCHEMA = 3
 
 @attrs.frozen
 class FileRecord:
-    """A file of the bundle: SHA-256 in hexadecimal, and size."""
+    """A file of the bundle: SHA-256 in hexadecimal, and size in bytes."""
 
     sha256: str
     bytes: int
@@ -30,9 +30,9 @@ class FileRecord:
 class Origin:
     """Where a bundle comes from.
 
-    `model_sha256` is the digest of the model's folder (`GoalModel.digest`), `compression` how many weights are stored in
-    which form, `versions` those of the libraries that made it. `calibration` says on which texts half precision was checked,
-    such as "32 shipped goals", or is empty for float32; `golden` says which texts golden.json has.
+    `model_sha256` is the digest of the model's folder (`GoalModel.digest`), `compression` the number of weights per stored
+    form, `versions` those of the libraries that made it. `calibration` says on which texts half precision was checked, such
+    as "32 shipped goals", or is empty for float32; `golden` says which texts golden.json has.
     """
 
     backbone: str
@@ -45,12 +45,12 @@ class Origin:
 
 @attrs.frozen(kw_only=True)
 class Manifest:
-    """`manifest.json`.
+    """The contents of `manifest.json`.
 
-    `identity` is a SHA-256 over what decides answers, see `identity_of`. `inputs` are those of the package. `tokenizer` is all
-    that decides token ids besides `vocab.txt`. `heads` names the file of each task's updatable head, and `spare_slots`, for
-    each task, what each spare slot of it stands for: the empty string until it is named. `digest` is the SHA-256 of the
-    manifest itself, taken with that field empty.
+    `identity` is a SHA-256 over all that decides the outputs, see `identity_of`. `inputs` are those of the package.
+    `tokenizer` holds all settings of the tokenizer besides `vocab.txt`. `heads` holds the file name of each task's updatable
+    head, and `spare_slots`, per task, the label of each of its spare slots, empty until it is named. `digest` is the SHA-256
+    of the manifest itself, computed with that field empty.
     """
 
     identity: str = ""
@@ -71,7 +71,7 @@ class Manifest:
     schema: int = SCHEMA
 
     def taking_stock(self, folder: Path) -> Manifest:
-        """This manifest with the files in `folder`, and the identity that they give."""
+        """Return this manifest with the records of the files in `folder`, and the resulting identity."""
         files = {
             name: FileRecord(file_digest(folder / name), (folder / name).stat().st_size)
             for name in files_in(folder)
@@ -81,7 +81,7 @@ class Manifest:
         return attrs.evolve(stocked, identity=identity_of(stocked))
 
     def write(self, folder: Path) -> Manifest:
-        """Take stock of the files in `folder`, and write the manifest beside them."""
+        """Record the files in `folder`, and write the manifest into it."""
         stocked = self.taking_stock(folder)
         final = attrs.evolve(stocked, digest=stocked._own_digest())
         write_json(folder / MANIFEST, to_dict(final))
@@ -89,7 +89,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Read the manifest, and hold every file to it.
+        """Read the manifest, and check every file against it.
 
         Raises:
             BundleError: the manifest is missing or altered, or a file is missing, altered or not listed.
@@ -123,11 +123,11 @@ class Manifest:
 
 
 def identity_of(manifest: Manifest) -> str:
-    """SHA-256, in hexadecimal, over all that decides a bundle's answers, and nothing else.
+    """Return the SHA-256, in hexadecimal, over all that decides a bundle's outputs, and nothing else.
 
-    It is that of the lines `<SHA-256>  <name>`, sorted by name, for the files of the package, of the heads and of the
-    vocabulary, and for `settings`: tasks with their labels, lengths, files of heads and settings of the tokenizer, as the JSON
-    of the manifest has them. Measurements, the model card, golden files, hints, replay and names of spare slots are no part.
+    It hashes the lines `<SHA-256>  <name>`, sorted by name, for the files of the package, of the heads and of the vocabulary,
+    and for `settings`: tasks with their labels, lengths, files of heads and settings of the tokenizer, as in the JSON of the
+    manifest. Measurements, the model card, golden files, hints, replay and names of spare slots are not included.
     """
     deciding = {VOCABULARY, *manifest.heads.values()}
     digests = {

@@ -1,7 +1,7 @@
-"""From stored forms of weights to what coremltools calls them: metadata that its converter reads beside a weight.
+"""Translation of stored forms of weights to the metadata that coremltools' converter reads.
 
-The converter finds buffers called `_COREML_/<parameter>/<key>` and emits the operation that restores the weight from the same
-integers (coremltools.optimize.torch, compression metadata of version 1).
+The converter looks for buffers called `_COREML_/<parameter>/<key>` and emits the operation that restores the weight from the
+same integers (coremltools.optimize.torch, compression metadata of version 1).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ PRUNED, PALETTISED, QUANTISED = 1, 2, 3
 
 
 def weight_metadata(storage: StoredWeight[Any]) -> dict[str, Tensor]:
-    """The buffers to register beside the `weight` of a module. Raises ExportError for a form without a translation."""
+    """Return the buffers to register next to the `weight` of a module. Raises ExportError for a form without a translation."""
     return {f"_COREML_/weight/{key}": value for key, value in translate(storage).items()}
 
 
 @singledispatch
 def translate(storage: StoredWeight[Any]) -> dict[str, Tensor]:
-    """The keys of coremltools' metadata, with their values, for a stored weight; `translate.register` adds a form.
+    """Return coremltools' metadata for a stored weight, by key; `translate.register` adds a form.
 
     Raises:
         ExportError: there is no translation for weights of this form.

@@ -1,4 +1,4 @@
-"""Writing Core ML files so that the same model is the same bytes."""
+"""Deterministic writing of Core ML files: the same model always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def write_model(path: Path, spec: Any) -> None:
 
 
 def model_bytes(spec: Any) -> bytes:
-    """A model as a `.mlmodel` holds it, with map fields in a fixed order."""
+    """Serialise a model as a `.mlmodel`, with map fields in a fixed order."""
     data: bytes = spec.SerializeToString(deterministic=True)
     return data
 
 
 def write_package(path: Path, spec: Any, weights: Path, *, weights_name: str = "weight.bin") -> None:
-    """Write a `.mlpackage`: the model, its weights, and a manifest whose identifiers come from their contents.
+    """Write a `.mlpackage`: the model, its weights, and a manifest whose identifiers are derived from their contents.
 
     Args:
-        path: the folder to make; its name ends in `.mlpackage`.
+        path: the folder to write; its name ends in `.mlpackage`.
         spec: the model's protobuf message.
-        weights: the file of weights that the message refers to, if it refers to any.
-        weights_name: what the message calls that file.
+        weights: the file of weights that the message refers to, if any.
+        weights_name: the name of that file in the message.
     """
     data = path / PACKAGE_DATA
     (data / "weights").mkdir(parents=True)
@@ -40,7 +40,7 @@ def write_package(path: Path, spec: Any, weights: Path, *, weights_name: str = "
     written = data / "weights" / weights_name
     if weights.exists():
         shutil.copyfile(weights, written)
-    else:  # all constants are small enough to lie in the model itself
+    else:  # all constants are small enough to be stored in the model itself
         written.touch()
     model, folder = _identifier(data / "model.mlmodel"), _identifier(written)
     items = {

@@ -1,6 +1,6 @@
-"""Replay: a few base examples in the bundle, to be mixed in when a head learns on the phone, against forgetting.
+"""Replay: a few base examples in the bundle, mixed in when a head learns on the phone, against forgetting.
 
-Rehearsal of old examples is the plainest remedy for catastrophic forgetting (Robins, 1995, Connection Science 7).
+Rehearsal of old examples is the simplest remedy for catastrophic forgetting (Robins, 1995, Connection Science 7).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from goalkit.tasks import Task, task_named
 
 @attrs.frozen(kw_only=True)
 class Replay:
-    """N texts with their labels, saved as `replay.json`. Whoever has the app can read them.
+    """N texts with their labels, saved as `replay.json`. Every user of the app can read them.
 
     Args:
         texts: N texts.
-        labels: for each task their N labels.
+        labels: N labels per task.
     """
 
     texts: tuple[str, ...]
@@ -32,7 +32,7 @@ class Replay:
 
     @classmethod
     def choose(cls, texts: Sequence[str], labels: Mapping[str, Sequence[str]], *, per_label: int = 8, seed: int = 0) -> Replay:
-        """A sample in which every label of every task that occurs has at least `per_label` texts, where there are as many."""
+        """Sample texts so that every label of every task has at least `per_label` texts, or all it has if there are fewer."""
         needed = {
             (task, label): min(count, per_label) for task, column in labels.items() for label, count in Counter(column).items()
         }
@@ -49,10 +49,10 @@ class Replay:
         )
 
     def check(self, tasks: Sequence[Task], heads: Sequence[str]) -> None:
-        """Raises ConfigurationError unless there is a right label of a known task for every text, and a head to train on them.
+        """Raise ConfigurationError unless every text has a valid label per task in `labels`, and one of these has a head.
 
         Args:
-            tasks: what the model predicts.
+            tasks: the tasks that the model predicts.
             heads: tasks that have an updatable head.
         """
         for name, column in self.labels.items():
@@ -69,7 +69,7 @@ class Replay:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """As `replay.json` holds it."""
+        """Return the contents of `replay.json`."""
         return to_dict(self)
 
     @classmethod

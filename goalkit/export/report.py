@@ -1,4 +1,4 @@
-"""The report of a verification: what was measured on a bundle, and what a reader must know to judge it."""
+"""The report of a verification: the measurements on a bundle, and remarks for judging them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from goalkit.export.texts import MADE_UP
 
 @attrs.frozen(kw_only=True)
 class VerificationReport:
-    """What `Bundle.verify` measured, and which gates failed.
+    """The measurements of `Bundle.verify`, and the gates that failed.
 
-    `identity` is that of the bundle's manifest. `parity` compares with the exported model: the very one if it was at hand,
-    else its answers in golden.json (`parity_source` says which, `compared_texts` on how many texts). `fidelity` compares with
-    the uncompressed reference, `heads` each saved head with the torch head. `accuracy` holds, per task, the share of right
-    labels of the bundle and, if given, of the reference. `calibration` and `golden` say on which texts half precision was
-    checked at the export, and which are in golden.json, as `goalkit.export.manifest.Origin` does.
+    `identity` is that of the bundle's manifest. `parity` compares with the exported model: the model itself if available, else
+    its outputs in golden.json (`parity_source` says which, `compared_texts` on how many texts). `fidelity` compares with the
+    uncompressed reference, `heads` each saved head with the torch head. `accuracy` holds, per task, the share of correct
+    predictions of the bundle and, if given, of the reference. `calibration` and `golden` are those of
+    `goalkit.export.manifest.Origin`: on which texts half precision was checked at the export, and which are in golden.json.
     """
 
     identity: str
@@ -44,16 +44,16 @@ class VerificationReport:
         return not self.failures
 
     def raise_if_failed(self) -> None:
-        """Raises VerificationError that names the output and the worst text of each failed gate."""
+        """Raise VerificationError, which names the output and the worst text of each failed gate."""
         if self.failures:
             raise VerificationError("; ".join(self.failures) + "; do not ship this bundle")
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
+        """Return the report as JSON-serialisable data."""
         return to_dict(self)
 
     def without_texts(self) -> dict[str, Any]:
-        """The report as JSON-ready data without any of the texts that it quotes."""
+        """Return the report as JSON-serialisable data without the texts that it quotes."""
         figures = self.to_dict()
         for each in [*figures["parity"], *figures["fidelity"]]:
             del each["worst_text"], each["disagreeing_text"]
@@ -61,7 +61,7 @@ class VerificationReport:
         return {**figures, "passed": self.passed}
 
     def remarks(self) -> list[str]:
-        """What a reader must know to judge the figures."""
+        """Return remarks that help to judge the figures."""
         remarks = []
         if (count := min(self.texts, self.compared_texts)) < ENOUGH_TEXTS:
             remarks.append(f"{count} texts: agreement is an indication, {ENOUGH_TEXTS} or more would prove it")

@@ -1,8 +1,8 @@
-"""Making MobileBERT fit half precision, exactly.
+"""Rescaling MobileBERT so that it fits half precision, without changing its outputs.
 
-MobileBERT has no layer normalisation: each layer adds to a residual stream that nothing holds down, until half precision
-overflows. But the stream is only ever read by linear layers, so it can be carried at another power of two: what writes to it
-is multiplied, what reads it is divided, and not a bit of any significand changes.
+MobileBERT has no layer normalisation: each layer adds to a residual stream that grows until half precision overflows. But
+only linear layers read the stream, so it can be scaled by a power of two: the layers that write to it are multiplied, those
+that read it are divided, and every significand stays the same.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from goalkit.tokenization import TokenBatch
 Model = TypeVar("Model", bound=Classifier)
 
 HEADROOM = 16.0
-"""How far below the largest half-precision number the stream is brought, for texts larger than those measured."""
+"""Margin between the stream and the half-precision maximum, for texts with larger values than those measured."""
 
 
 def rescale_for_half_precision(model: Model, texts: TokenBatch) -> Model:
-    """A copy of a MobileBERT classifier whose residual stream stays within half precision on `texts`.
+    """Return a copy of a MobileBERT classifier whose residual stream fits half precision on `texts`.
 
-    Probabilities are the same to the last bit but for subnormal numbers. If the embedding is the stream itself it changes by
-    a power of two, and the heads by its inverse: build updatable heads from the copy.
+    Probabilities are bit-identical except for subnormal numbers. If the embedding is the stream itself it is scaled by a power
+    of two, and the heads by its inverse: build updatable heads from the copy.
 
     Raises:
-        ExportError: the encoder is no MobileBERT without normalisation; export others with precision="mixed".
+        ExportError: the encoder is not a MobileBERT without normalisation; export others with precision="mixed".
     """
     copy = model.copy()
     mobilebert = _mobilebert(copy)
@@ -44,7 +44,7 @@ def rescale_for_half_precision(model: Model, texts: TokenBatch) -> Model:
 
 @torch.no_grad()
 def stream_magnitude(model: Classifier, texts: TokenBatch) -> float:
-    """The largest magnitude in the residual stream of a MobileBERT on tokenised texts, in float32."""
+    """Return the largest magnitude in the residual stream of a MobileBERT on tokenised texts, in float32."""
     mobilebert = _mobilebert(model)
     largest = [0.0]
 
@@ -64,7 +64,7 @@ def stream_magnitude(model: Classifier, texts: TokenBatch) -> float:
 
 
 def scale_stream(model: Classifier, mobilebert: Any, factor: float) -> None:
-    """Carry the residual stream of `mobilebert`, the encoder of `model`, at `factor` times its size, in place.
+    """Scale the residual stream of `mobilebert`, the encoder of `model`, by `factor`, in place.
 
     Args:
         model: the classifier.

@@ -1,4 +1,4 @@
-"""Texts that stand for what a model will be asked: the caller's, the shipped goals, or made up of a vocabulary."""
+"""Example texts of a model: given by the caller, the shipped goals, or made up from a vocabulary."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from goalkit.tasks import GOAL_TASKS, Task
 from goalkit.tokenization import WordPieceTokenizer
 
 GIVEN, GOALS, MADE_UP = "given texts", "shipped goals", "made-up texts"
-"""What texts may be, as the manifest of a bundle says it."""
+"""Kinds of texts, as the manifest of a bundle names them."""
 
 COUNT = 500
-"""Of the shipped goals, and of texts that are made up."""
+"""Number of shipped goals, or of made-up texts."""
 
 
 @attrs.frozen
 class ExampleTexts:
-    """Texts in an order that mixes them, and what they are: `GIVEN`, `GOALS` or `MADE_UP`."""
+    """Shuffled texts and their kind: `GIVEN`, `GOALS` or `MADE_UP`."""
 
     texts: tuple[str, ...]
     kind: str
 
     @classmethod
     def of(cls, model: GoalModel, length: int, given: Sequence[str] | None = None) -> ExampleTexts:
-        """The texts given; without any, the shipped goals for a model of goals' tasks, texts of its own vocabulary for others.
+        """Return the texts given; else the shipped goals for a model of goals' tasks, or texts made up from its vocabulary.
 
         Args:
-            model: to be asked.
-            length: most tokens of a text that is made up, at least 3.
-            given: texts, if there are any.
+            model: the model to choose texts for.
+            length: largest number of tokens of a made-up text, at least 3.
+            given: texts, or None.
 
         Raises:
-            ConfigurationError: no text is given, but an empty list.
+            ConfigurationError: `given` is empty.
         """
         if given is not None:
             if not given or isinstance(given, str):
@@ -54,19 +54,19 @@ class ExampleTexts:
 
 
 def _of_goals(task: Task) -> bool:
-    """Whether a task is one of goals', whatever the order of its labels, and whether or not it has all of them."""
+    """Whether a task is one of goals', with all or some of its labels in any order."""
     return any(task.name == each.name and set(task.labels) <= set(each.labels) for each in GOAL_TASKS)
 
 
 def golden_texts() -> list[str]:
-    """Goals of the shipped corpus, taken evenly from its whole length, in an order that mixes its labels."""
+    """Return goals of the shipped corpus, evenly spaced and in an order that mixes its labels."""
     text = resources.files("goalkit.resources").joinpath("goals.csv").read_text(encoding="utf-8")
     texts = [row["text"] for row in csv.DictReader(text.splitlines())]
     return _mixed(texts[number * len(texts) // COUNT] for number in range(COUNT))
 
 
 def vocabulary_texts(tokenizer: WordPieceTokenizer, length: int) -> list[str]:
-    """Different texts without a meaning, of pieces of a vocabulary: of `length` tokens or fewer, all lengths alike."""
+    """Return distinct meaningless texts made up from a vocabulary, of all lengths up to `length` tokens."""
     settings = tokenizer.settings
     special = {settings.unk_token, settings.cls_token, settings.sep_token, settings.pad_token}
     special |= {token.content for token in settings.added_tokens}
@@ -83,5 +83,5 @@ def vocabulary_texts(tokenizer: WordPieceTokenizer, length: int) -> list[str]:
 
 
 def _mixed(texts: Iterable[str]) -> list[str]:
-    """Texts in an order that has nothing to do with where they stood, nor with their lengths or labels."""
+    """Shuffle texts: the order does not depend on their original order, lengths or labels."""
     return sorted(texts, key=lambda text: hashlib.sha256(text.encode(errors="surrogatepass")).digest())

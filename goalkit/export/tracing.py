@@ -1,4 +1,4 @@
-"""Tracing so that a graph holds nothing but tensor operations of fixed shape, with constants that half precision can hold."""
+"""Tracing a graph of tensor operations of fixed shape only, with constants that half precision can hold."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SIZES = frozenset({torch.Tensor.size, _SHAPE.__get__, torch.Tensor.numel, torch
 
 
 class PlainGraph(TorchFunctionMode):
-    """While it is active, shapes are numbers and not part of the graph, and constants beyond half precision are masks.
+    """While active, replaces shapes by plain numbers, and mask constants by ones that fit half precision.
 
-    A trace records shapes that a model reads off its tensors as operations, with casts that coremltools cannot convert on
-    every version of numpy; exported lengths are fixed, so a number says the same. Models mask with the smallest number of
-    float32, which is infinite in half precision: with `half` it becomes -1e4, which is as good as long as scores are smaller.
+    A trace records the shapes that a model reads from its tensors as operations, with casts that coremltools cannot convert
+    with every version of numpy; as exported lengths are fixed, numbers suffice. Models mask with the smallest float32 number,
+    which is infinite in half precision: with `half` it becomes -1e4, which is equivalent as long as scores are smaller.
     """
 
     def __init__(self, *, half: bool) -> None:
@@ -42,7 +42,7 @@ class PlainGraph(TorchFunctionMode):
         """See `TorchFunctionMode`."""
         if func in _SIZES:
             return _numbers(func(*args, **(kwargs or {})))
-        if func is torch.Tensor.new_ones:  # which coremltools does not know
+        if func is torch.Tensor.new_ones:  # unknown to coremltools
             one = torch.tensor(1, dtype=(kwargs or {}).get("dtype", args[0].dtype))
             return one.expand(*args[1:]) if any(args[1:]) else one
         if self._half:
@@ -63,7 +63,7 @@ def _bounded(value: Any) -> Any:
 
 @contextlib.contextmanager
 def quiet_tracing() -> Iterator[None]:
-    """Tracing looks at every attribute of every module, and so meets some that transformers warns about."""
+    """Suppress warnings of transformers: tracing reads every attribute of every module, including deprecated ones."""
     with errors_alone("transformers.modeling_utils"), warnings.catch_warnings():
         # attention implementations are chosen by comparing shapes, which are constants here
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]

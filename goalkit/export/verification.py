@@ -1,4 +1,4 @@
-"""Verification: what a saved bundle does, compared with the models it came from, measured by executing its files."""
+"""Verification: executes the saved files of a bundle and compares their outputs with those of the models."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from goalkit.storage import files_in
 from goalkit.tasks import Task, task_named
 
 LabelIds = Mapping[str, npt.NDArray[np.int64]]
-"""For each task the right labels of N texts as positions, int64 [N]."""
+"""True labels of N texts per task as indices, int64 [N]."""
 
 
 class Executed(Protocol):
-    """What a verification asks of a `Bundle`."""
+    """The interface of `Bundle` that a verification needs."""
 
     @property
     def path(self) -> Path:
@@ -94,13 +94,13 @@ def verify(
 
 
 def _source_truth(source: GoalModel, texts: Sequence[str], length: int) -> Truth:
-    """What the exported model says about texts."""
+    """Compute the exported model's outputs for texts."""
     embeddings = source.embed(texts, length=length)
     return Truth(tuple(texts), source.head_probabilities(embeddings), embeddings)
 
 
 def _fidelity(texts: Sequence[str], found: Mapping[str, Array], expected: Mapping[str, Array]) -> tuple[OutputComparison, ...]:
-    """The probabilities of each task that both have, [N, labels], compared."""
+    """Compare the probabilities, [N, labels], of each task that both have."""
     return tuple(
         compare(f"{name}_probabilities", texts, found[name], expected[name], labels=True) for name in found if name in expected
     )
@@ -112,12 +112,12 @@ def _head_errors(bundle: Executed, truth: Truth) -> dict[str, float]:
     return {
         task: head_error(head, truth.embeddings, truth.probabilities[task][:count])
         for task, head in bundle.heads.items()
-        if isinstance(head, NeuralNetworkClassifier)  # neighbours have no counterpart in the exported model
+        if isinstance(head, NeuralNetworkClassifier)  # nearest neighbours have no counterpart in the exported model
     }
 
 
 def _check_reference(bundle: Executed, reference: GoalModel) -> None:
-    """Raises BundleError if the reference cannot be compared with."""
+    """Raise BundleError if the reference cannot be compared with the bundle."""
     theirs = {task.name: task for task in reference.tasks}
     shared = [task for task in bundle.tasks if task.name in theirs]
     for task in shared:
@@ -133,7 +133,12 @@ def _check_reference(bundle: Executed, reference: GoalModel) -> None:
 
 
 def _label_ids(tasks: Sequence[Task], texts: Sequence[str], labels: Mapping[str, Sequence[str]]) -> LabelIds:
-    """Raises BundleError if there are no texts, or not as many as labels; ConfigurationError for an unknown task or label."""
+    """Return labels as indices.
+
+    Raises:
+        BundleError: there are no texts, or the numbers of texts and labels differ.
+        ConfigurationError: unknown task or label.
+    """
     if not texts:
         raise BundleError("there are no texts to verify with: give some that the model was not trained on")
     ids = {}
