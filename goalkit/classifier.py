@@ -1,4 +1,4 @@
-"""Classifier: an encoder, its pooling, and a linear head per output; what is exported, whoever made it."""
+"""Classifier: an encoder, its pooling, and a linear head per output; any model is exported as a classifier."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from goalkit.outputs import Output
 
 
 class Classifier(nn.Module):
-    """One shared encoder and a linear head per output; without outputs, an encoder that only embeds.
+    """One shared encoder and a linear head per output; without outputs, an encoder that only computes embeddings.
 
-    `embedding`, float [N, H], is exactly what enters the heads: all pooling happens before it. It is the mean of the hidden
-    states over tokens ("mean"), that of the first token ("cls"), or what the encoder itself makes of them ("encoder").
+    `embedding`, float [N, H], is the input of the heads: all pooling happens before it. It is the mean of the hidden states
+    over tokens ("mean"), that of the first token ("cls"), or computed from them by the encoder itself ("encoder").
     """
 
     def __init__(self, encoder: Encoder, outputs: Sequence[Output], pooling: str) -> None:
@@ -35,25 +35,25 @@ class Classifier(nn.Module):
 
     @property
     def heads(self) -> dict[str, nn.Linear]:
-        """The last linear layer of each output, by its name."""
-        # a list and not nn.ModuleDict, which has no room for an output called "type" or "keys"
+        """The last linear layer of each output, by the output's name."""
+        # a list because nn.ModuleDict does not allow an output called "type" or "keys"
         return {output.name: cast(nn.Linear, layer) for output, layer in zip(self.outputs, self.head_layers, strict=True)}
 
     @classmethod
     def from_transformers(cls, model: nn.Module, *, pooling: str = "mean") -> Self:
-        """A classifier made of a transformers model, with its weights as float32 however they were stored.
+        """Make a classifier from a transformers model, with its weights converted to float32.
 
         Args:
-            model: one for sequence classification, which keeps its own pooling and gives the output `label` of its own problem
-                type, or a bare encoder, which gives none. It stays as it is; a compiled one is taken without its compilation.
-            pooling: of a bare encoder.
+            model: a model for sequence classification, which keeps its own pooling and has one output, `label`, of its own
+                problem type; or a bare encoder, which has no output. It is not changed; a compiled model is used uncompiled.
+            pooling: for a bare encoder.
 
         Raises:
-            ModelError: it is no encoder that transformers made, has no weights, fails on ids and a mask alone, or its logits
-                do not come from a linear layer.
-            ConfigurationError: two of its labels have one name, or its problem type is unknown.
+            ModelError: it is not an encoder of transformers, has no weights, fails on ids and a mask alone, or its logits do
+                not come from a linear layer.
+            ConfigurationError: two of its labels have the same name, or its problem type is unknown.
         """
-        model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+        model = getattr(model, "_orig_mod", model)  # the model inside a torch.compile wrapper
         if not hasattr(getattr(model, "config", None), "max_position_embeddings"):
             raise ModelError(
                 f"{type(model).__name__} is not an encoder of transformers: give a BERT-like model, or wrap yours in "
@@ -88,12 +88,12 @@ class Classifier(nn.Module):
         return classifier.eval()
 
     def embedding(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
-        """Token ids and mask, int [N, S] with S = `length`, to embeddings, float [N, H]."""
+        """Map token ids and mask, int [N, S] with S = `length`, to embeddings, float [N, H]."""
         mask = attention_mask.to(torch.float32)
         return self._pooled(self.encoder(input_ids, mask, length), mask)
 
     def reference_embedding(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """What `embedding` must agree with, float [N, H]: see `Encoder.reference`."""
+        """Compute embeddings, float [N, H], for comparison with `embedding`: see `Encoder.reference`."""
         mask = attention_mask.to(torch.float32)
         return self._pooled(self.encoder.reference(input_ids, mask), mask)
 
@@ -106,21 +106,21 @@ class Classifier(nn.Module):
         return (states * weights).sum(1) / weights.sum(1)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> dict[str, Tensor]:
-        """Token ids and mask, int [N, S], to the logits of each output, float [N, labels]."""
+        """Map token ids and mask, int [N, S], to the logits of each output, float [N, labels]."""
         embedding = self.embedding(input_ids, attention_mask, length)
         return {name: head(embedding) for name, head in self.heads.items()}
 
     def activated(self, embeddings: Tensor) -> dict[str, Tensor]:
-        """The heads alone: embeddings, float [N, H], to probabilities or values, for each output float [N, labels]."""
+        """Apply the heads only: map embeddings, float [N, H], to probabilities or values per output, float [N, labels]."""
         return {output.name: output.activate(self.heads[output.name](embeddings).float()) for output in self.outputs}
 
     @torch.no_grad()
     def head_probabilities(self, embeddings: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
-        """What `activated` gives for embeddings, float32 [N, H], as arrays: for each output float32 [N, labels]."""
+        """Like `activated`, for arrays: map embeddings, float32 [N, H], to float32 [N, labels] per output."""
         device = next(self.parameters()).device
         found = self.activated(torch.from_numpy(embeddings).to(device))
         return {name: each.cpu().numpy() for name, each in found.items()}
 
     def copy(self) -> Self:
-        """An independent copy: changing one leaves the other."""
+        """Return an independent copy."""
         return copy.deepcopy(self)

@@ -1,4 +1,4 @@
-"""GoalModel: an encoder, a linear head a task, and the tokenizer that belongs to them."""
+"""GoalModel: an encoder, a linear head per task, and a tokenizer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCHEMA = 3
 
 @attrs.frozen(kw_only=True)
 class ModelConfiguration:
-    """All that is needed, besides tensors and vocabulary, to build a GoalModel again; saved as its `config.json`."""
+    """All that is needed, besides tensors and vocabulary, to rebuild a GoalModel; saved as its `config.json`."""
 
     backbone: str
     encoder: dict[str, Any]
@@ -46,7 +46,7 @@ class ModelConfiguration:
 
 @attrs.frozen
 class Prediction:
-    """What a model says about one text: for each task the likeliest label, and the probability of every label."""
+    """Prediction for one text: the most probable label per task, and the probability of every label."""
 
     text: str
     labels: dict[str, str]
@@ -54,12 +54,12 @@ class Prediction:
 
 
 class GoalModel(Classifier):
-    """A classifier with the tokenizer that belongs to it, saved and loaded by the name of its backbone.
+    """A classifier with its tokenizer, saved and loaded by the name of its backbone.
 
     Args:
-        configuration: its `compression` is not looked at; `configuration_now` describes the layers as they are.
-        encoder: as the backbone builds it with these settings; layers may be compressed, or get other shapes, from then on.
-        tokenizer: its ids are the rows of the encoder's embedding table.
+        configuration: its `compression` is ignored; `configuration_now` describes the current layers.
+        encoder: as the backbone builds it with these settings; its layers may be compressed or reshaped later.
+        tokenizer: its ids are the row numbers of the encoder's embedding table.
     """
 
     def __init__(self, configuration: ModelConfiguration, encoder: Encoder, tokenizer: WordPieceTokenizer) -> None:
@@ -82,17 +82,17 @@ class GoalModel(Classifier):
         encoder: Mapping[str, Any] | None = None,
         seed: int = 0,
     ) -> GoalModel:
-        """A model to be trained.
+        """Create a model to be trained.
 
         Args:
             backbone: the name of an installed backbone; `goalkit backbones` lists them.
-            tasks: what to predict.
+            tasks: the tasks to predict.
             vocabulary_from: build the vocabulary from these texts (training texts only) instead of the shipped one.
-            checkpoint: folder or hub name of pre-trained weights, which bring their own vocabulary; without it the
+            checkpoint: folder or hub name of pre-trained weights, which include their own vocabulary; without it the
                 weights are random.
-            pooling: "mean" over tokens or "cls", the first token; by default what the backbone prefers.
+            pooling: "mean" over tokens, or "cls", the first token; by default the backbone's own.
             encoder: settings of the encoder to change, such as `{"num_hidden_layers": 2}`.
-            seed: of the random weights.
+            seed: for the random weights.
 
         Raises:
             BackboneError: the backbone is unknown or broken.
@@ -127,7 +127,7 @@ class GoalModel(Classifier):
             return cls(configuration, module, tokenizer)
 
     def _batches(self, texts: Sequence[str], length: int | None, size: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-        """Batches of texts of like length, with the places where they stood."""
+        """Yield batches of texts of similar length, with their positions in `texts`."""
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         device = next(self.parameters()).device
         for start in range(0, len(order), size):
@@ -137,12 +137,12 @@ class GoalModel(Classifier):
 
     @torch.no_grad()
     def embed(self, texts: Sequence[str], *, length: int | None = None, batch_size: int = 64) -> npt.NDArray[np.float32]:
-        """Embeddings of N texts, float32 [N, H].
+        """Compute embeddings of N texts, float32 [N, H].
 
         Args:
             texts: N strings.
-            length: pad or cut to this many tokens; without it each batch has its own length.
-            batch_size: texts at a time.
+            length: pad or cut to this many tokens; by default each batch has its own length.
+            batch_size: texts per batch.
         """
         if length is not None and length > self.encoder.max_length:
             raise ConfigurationError(
@@ -161,20 +161,20 @@ class GoalModel(Classifier):
     def predict_probabilities(
         self, texts: Sequence[str], *, length: int | None = None, batch_size: int = 64
     ) -> dict[str, npt.NDArray[np.float32]]:
-        """Probabilities of N texts: for each task float32 [N, labels], every row summing to 1. Arguments as in `embed`."""
+        """Compute probabilities of N texts, float32 [N, labels] per task, each row summing to 1. Arguments as in `embed`."""
         return self.head_probabilities(self.embed(texts, length=length, batch_size=batch_size))
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """Labels and probabilities of N texts, in their order."""
+        """Predict labels and probabilities of N texts, in their order."""
         return predictions(self.tasks, texts, self.predict_probabilities(texts))
 
     def configuration_now(self) -> ModelConfiguration:
-        """The configuration to save: with the shapes and forms that the weights now have, and the vocabulary's digest."""
+        """The configuration to save, with the weights' current shapes and stored forms, and the vocabulary's digest."""
         digest = hashlib.sha256(self.tokenizer.file_bytes()).hexdigest()
         return attrs.evolve(self.configuration, compression=CompressedLayers.of(self, self._built), vocabulary_sha256=digest)
 
     def _contents(self) -> dict[str, bytes]:
-        """The files of the model folder, the same bytes for the same model."""
+        """Return the files of the model folder; they are the same bytes for the same model."""
         tensors = {name: tensor.contiguous() for name, tensor in sorted(self.state_dict().items())}
         return {
             "config.json": json_bytes(to_dict(self.configuration_now())),
@@ -187,11 +187,11 @@ class GoalModel(Classifier):
         return combined_digest({name: hashlib.sha256(data).hexdigest() for name, data in self._contents().items()})
 
     def size_bytes(self) -> int:
-        """Bytes that the tensors take on disk."""
+        """Size of the tensors on disk in bytes."""
         return len(self._contents()["model.safetensors"])
 
     def save(self, folder: str | Path) -> Path:
-        """Write `config.json`, `model.safetensors` and `vocab.txt`, replacing the folder whole or not at all.
+        """Write `config.json`, `model.safetensors` and `vocab.txt`, replacing the folder atomically.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -202,16 +202,16 @@ class GoalModel(Classifier):
         return folder
 
     def write_files(self, folder: Path) -> None:
-        """Write the files of the model into a folder that is there already, beside whatever else it holds."""
+        """Write the files of the model into an existing folder; other files in it are not changed."""
         for name, data in self._contents().items():
             (folder / name).write_bytes(data)
 
     @classmethod
     def load(cls, folder: str | Path) -> GoalModel:
-        """Read what `save` wrote.
+        """Load a model from a folder that `save` wrote.
 
         Raises:
-            ModelError: a file is missing, truncated, of another schema, or does not fit the others.
+            ModelError: a file is missing, truncated, of another schema, or inconsistent with the others.
             BackboneError: the backbone's plugin is not installed or broken.
         """
         folder = readable_folder(Path(folder))
@@ -259,7 +259,7 @@ def _build(configuration: ModelConfiguration, tokenizer: WordPieceTokenizer, *, 
 def predictions(
     tasks: Sequence[Task], texts: Sequence[str], probabilities: Mapping[str, npt.NDArray[np.float32]]
 ) -> list[Prediction]:
-    """Arrays of probabilities, [N, labels] for each task, as one `Prediction` a text."""
+    """Convert arrays of probabilities, [N, labels] per task, to one `Prediction` per text."""
     result = []
     for row, text in enumerate(texts):
         by_task = {task.name: dict(zip(task.labels, map(float, probabilities[task.name][row]), strict=True)) for task in tasks}

@@ -1,4 +1,4 @@
-"""Compressor: makes a trained model smaller, and says what that changed."""
+"""Compressor: makes a trained model smaller, and measures the effect."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Compression:
-    """A compressed model, the recipe it was made by, and how it compares with the one it was made from.
+    """A compressed model, the recipe used, and its agreement with the original model.
 
-    `agreement` is, per task, the share of validation texts on which both choose the same label; it is empty if none were given.
+    `agreement` is, per task, the share of validation texts on which both choose the same label; it is empty without splits.
     """
 
     model: GoalModel = attrs.field(repr=False)
@@ -33,7 +33,7 @@ class Compression:
     agreement: dict[str, float]
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model folder, and `recipe.json` into it, from which `Compressor.from_recipe` makes the compressor again.
+        """Write the model folder, including `recipe.json`, from which `Compressor.from_recipe` makes the compressor again.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -47,7 +47,7 @@ class Compression:
 
 @attrs.frozen
 class Compressor:
-    """Compresses models by a recipe, a sequence of techniques.
+    """Compresses models with a recipe, a sequence of techniques.
 
     The built-in recipe `int8` stores weights as 8-bit integers with a scale per row, `palette4` and `palette6` as 4- or 6-bit
     indices into a table of values per matrix.
@@ -61,7 +61,7 @@ class Compressor:
 
     @classmethod
     def from_recipe(cls, recipe: RecipeLike) -> Compressor:
-        """The compressor for a recipe. Raises ConfigurationError that lists the known names and settings for a wrong one."""
+        """Return the compressor for a recipe. Raises ConfigurationError, which lists the valid names and settings."""
         return cls(recipe)
 
     def compress(
@@ -75,19 +75,19 @@ class Compressor:
         seed: int = 0,
         progress: bool = True,
     ) -> Compression:
-        """Apply the techniques to a copy of `model` and, given splits, compare the two on the texts of `splits.validation`.
+        """Apply the techniques to a copy of `model` and, given splits, compare both models on the texts of `splits.validation`.
 
         Args:
-            model: stays as it is.
-            splits: labelled texts, for techniques that learn, and to compare on.
+            model: not changed.
+            splits: labelled texts, for techniques that learn, and for the comparison.
             texts: unlabelled texts, for techniques that learn from them.
             teacher: a model to learn from.
-            folder: where techniques that take long keep what they need to be resumed.
-            seed: of all that is random.
+            folder: where slow techniques keep their state, to be resumed.
+            seed: for all random numbers.
             progress: show progress bars.
 
         Raises:
-            ConfigurationError: a technique needs something that was not given, the model is compressed already, or a weight
+            ConfigurationError: a technique needs an argument that was not given, the model is already compressed, or a weight
                 is not a finite number.
         """
         context = CompressionContext(

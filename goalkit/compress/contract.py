@@ -1,4 +1,4 @@
-"""What a compression technique is, and what it is given besides the model."""
+"""Base class of compression techniques, and their context: what they may use besides the model."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Embedder(Protocol):
     """Embeds texts, as a GoalModel does."""
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Embeddings of N texts, float32 [N, H]."""
+        """Compute embeddings of N texts, float32 [N, H]."""
 
 
 class Predictor(Protocol):
     """Predicts tasks, as a GoalModel does."""
 
     def predict_probabilities(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
-        """Probabilities of N texts: for each task float32 [N, labels]."""
+        """Compute probabilities of N texts, float32 [N, labels] per task."""
 
 
 Teacher = Embedder | Predictor
@@ -37,14 +37,14 @@ Teacher = Embedder | Predictor
 
 @attrs.frozen(kw_only=True)
 class CompressionContext:
-    """What techniques may use besides the model. Each technique takes what it needs, and says so if it is missing.
+    """What techniques may use besides the model. Each technique raises an error if something that it needs is missing.
 
     Args:
-        splits: labelled texts: `train` to learn from, `validation` to choose by; `test` is not looked at.
+        splits: labelled texts: `train` to learn from, `validation` to choose by; `test` is not used.
         texts: unlabelled texts.
         teacher: a model to learn from.
-        folder: where long work keeps what it needs to be resumed.
-        seed: of all that is random.
+        folder: where slow techniques keep their state, to be resumed.
+        seed: for all random numbers.
         progress: show progress bars.
     """
 
@@ -56,7 +56,7 @@ class CompressionContext:
     progress: bool = True
 
     def require(self, name: str, technique: Technique) -> Any:
-        """The field called `name`. Raises ConfigurationError that says what to give if it is missing."""
+        """Return the field called `name`. Raises ConfigurationError, which says what to give, if it is missing."""
         value = getattr(self, name)
         if value is None or value == ():
             raise ConfigurationError(f"the technique {technique.name!r} needs {name}: give {name}= to Compressor.compress")
@@ -86,8 +86,8 @@ class Technique(ABC):
 
     @abstractmethod
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
-        """A smaller model; the given one stays as it is.
+        """Return a smaller model; the given one is not changed.
 
         Raises:
-            ConfigurationError: the context lacks something, or the model cannot be compressed so.
+            ConfigurationError: the context lacks something, or the technique cannot compress the model.
         """

@@ -1,4 +1,4 @@
-"""Finding techniques: every installed package may declare some in the entry-point group `goalkit.compression`."""
+"""Discovery of techniques: installed packages declare them in the entry-point group `goalkit.compression`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from goalkit.errors import ConfigurationError
 
 
 def _checked(technique: type) -> type[Technique]:
-    if "__attrs_attrs__" not in vars(technique):  # its settings would be those of its base class
+    if "__attrs_attrs__" not in vars(technique):  # otherwise its settings would be those of its base class
         raise TypeError(f"{technique.__name__} is not decorated with attrs.frozen(kw_only=True)")
     if inspect.isabstract(technique):
         raise TypeError(f"{technique.__name__} is abstract: it does not define apply")
@@ -23,15 +23,15 @@ TECHNIQUES = PluginGroup(name="goalkit.compression", noun="technique", base=Tech
 
 
 def installed_techniques() -> dict[str, Plugin[type[Technique]]]:
-    """All declared techniques by name, sorted; a name declared twice goes to the package found first on the path."""
+    """Return all declared techniques by name, sorted; if a name is declared twice, the package found first on the path wins."""
     return TECHNIQUES.installed()
 
 
 def find_technique(name: str) -> type[Technique]:
-    """The class of the technique called `name`.
+    """Return the class of the technique called `name`.
 
     Raises:
-        ConfigurationError: unknown (the known ones are listed), or its package cannot be imported.
+        ConfigurationError: the name is unknown (the message lists the known ones), or its package cannot be imported.
     """
     return TECHNIQUES.find(name)
 

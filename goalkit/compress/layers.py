@@ -12,16 +12,16 @@ from goalkit.classifier import Classifier
 from goalkit.errors import ConfigurationError
 
 SMALLEST = 2048
-"""Matrices with fewer elements stay as they are: there is nothing to gain (coremltools' own threshold)."""
+"""Matrices with fewer elements are not compressed, as little would be gained (coremltools' own threshold)."""
 
 
 def large_layers(model: Classifier) -> Iterator[tuple[nn.Module, Tensor]]:
-    """The linear layers and embedding tables of the encoder that are large, each with its weight, float32 [rows, columns].
+    """Yield the large linear layers and embedding tables of the encoder, each with its weight, float32 [rows, columns].
 
     Heads are left out: they are small, and the updatable head is seeded from them.
 
     Raises:
-        ConfigurationError: a weight is not a finite number, or is compressed already.
+        ConfigurationError: a weight is not a finite number, or is already compressed.
     """
     for name, module in list(model.encoder.named_modules()):
         if isinstance(module, nn.Linear | nn.Embedding) and module.weight.numel() >= SMALLEST:

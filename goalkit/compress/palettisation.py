@@ -1,4 +1,4 @@
-"""Palettisation: weights as small indices into a table of the values that serve a matrix best."""
+"""Palettisation: weights as small indices into a table of values fitted to each matrix."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ ROUNDS = 30
 
 
 def fit_palette(weight: Tensor, bits: int) -> Tensor:
-    """The table of 2^bits values with the least square error: k-means in one dimension (Lloyd, 1982).
+    """Fit the table of 2^bits values with the least squared error: k-means in one dimension (Lloyd, 1982).
 
-    In one dimension clusters are intervals of the sorted numbers, so that each round is a few sums of intervals.
+    In one dimension clusters are intervals of the sorted numbers, so each iteration is a few sums of intervals.
 
     Args:
         weight: float32, finite.
-        bits: of an index.
+        bits: per index.
 
     Returns:
-        Float32 [2^bits], increasing, each representable in half precision, as a Core ML package in half precision holds it.
+        Float32 [2^bits], increasing, each representable in half precision, as in a half-precision Core ML package.
     """
     numbers = np.sort(weight.numpy(), axis=None).astype(np.float64)
     sums = np.concatenate([[0.0], np.cumsum(numbers)])
@@ -41,18 +41,18 @@ def fit_palette(weight: Tensor, bits: int) -> Tensor:
             break
         values = moved
     halves = np.unique(values.astype(np.float16).astype(np.float32))
-    spare = halves[-1] + np.arange(1, 2**bits - len(halves) + 1, dtype=np.float32)  # unused, but the size is fixed
+    spare = halves[-1] + np.arange(1, 2**bits - len(halves) + 1, dtype=np.float32)  # unused, but the size of the table is fixed
     return torch.from_numpy(np.concatenate([halves, spare]))
 
 
 def nearest(weight: Tensor, palette: Tensor) -> Tensor:
-    """Where in an increasing table the value nearest to each weight stands, uint8."""
+    """Return the index, uint8, of the value in an increasing table nearest to each weight."""
     middles = (palette[1:] + palette[:-1]) / 2
     return torch.bucketize(weight, middles).to(torch.uint8)
 
 
 def palettise_weights(model: Classifier, bits: int) -> None:
-    """Store every large weight of the encoder as indices of `bits` bits into a table of its own, in place."""
+    """Store every large weight of the encoder as indices of `bits` bits into its own table, in place."""
     for module, weight in large_layers(model):
         palette = fit_palette(weight, bits)
         store_as(module, "weight", nearest(weight, palette), PaletteWeight(palette))
@@ -60,17 +60,17 @@ def palettise_weights(model: Classifier, bits: int) -> None:
 
 @attrs.frozen(kw_only=True)
 class Palettisation(Technique):
-    """Stores every large weight of the encoder as indices into a table of its own.
+    """Stores every large weight of the encoder as indices into its own table.
 
     Args:
-        bits: of an index; the table has 2^bits values.
+        bits: per index; the table has 2^bits values.
     """
 
     name = "palettisation"
     bits: int = attrs.field(default=4, validator=between(1, 8, whole=True))
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
-        """See `Technique.apply`; needs nothing of the context."""
+        """See `Technique.apply`; does not use the context."""
         smaller = model.copy()
         palettise_weights(smaller, self.bits)
         return smaller

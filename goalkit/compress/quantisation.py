@@ -16,17 +16,17 @@ _LARGEST = 127
 
 
 def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Symmetric 8-bit quantisation, a scale per row (Jacob et al., 2018, arXiv 1712.05877, with zero point 0).
+    """Quantise to 8 bits, symmetrically, with a scale per row (Jacob et al., 2018, arXiv 1712.05877, with zero point 0).
 
-    The scale is rounded to half precision before the integers are chosen, because that is how a Core ML package in
-    half precision stores it. A row of zeros gets scale 1 and integers 0.
+    The scale is rounded to half precision before the integers are computed, because a half-precision Core ML package stores
+    it that way. A row of zeros gets scale 1 and integers 0.
 
     Args:
         weight: float32 [rows, columns], finite.
 
     Returns:
-        Integers int8 [rows, columns] in -127..127, and scales float32 [rows, 1]; their product is nearest to
-        `weight`, but coarser for rows below 0.008 throughout: the finest scale of half precision is 6.1e-5.
+        Integers int8 [rows, columns] in -127..127, and scales float32 [rows, 1]; their product approximates `weight`. It is
+        coarser for rows with all magnitudes below 0.008: the finest scale of half precision is 6.1e-5.
     """
     half = torch.finfo(torch.float16)
     scale = weight.abs().amax(dim=1, keepdim=True) / _LARGEST
@@ -48,7 +48,7 @@ class Quantisation(Technique):
     name = "quantisation"
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
-        """See `Technique.apply`; needs nothing of the context."""
+        """See `Technique.apply`; does not use the context."""
         smaller = model.copy()
         quantise_weights(smaller)
         return smaller

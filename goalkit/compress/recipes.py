@@ -1,4 +1,4 @@
-"""Recipes: named sequences of techniques, built in, made in Python, or read from JSON."""
+"""Recipes: named sequences of techniques, built in, constructed in Python, or read from JSON."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def _as_techniques(given: Iterable[object]) -> tuple[Technique, ...]:
 
 @attrs.frozen(kw_only=True)
 class Recipe:
-    """Techniques, applied one after the other.
+    """A sequence of techniques, applied in order.
 
     Args:
         techniques: at least one.
-        name: what to call them together; by default their own names.
+        name: name of the sequence; by default the techniques' names.
     """
 
     techniques: tuple[Technique, ...] = attrs.field(converter=_as_techniques)
@@ -55,18 +55,18 @@ RECIPES: Mapping[str, Recipe] = {
 """The built-in recipes, by name."""
 
 RecipeLike = Recipe | str | Path | Mapping[str, Any] | Sequence[Technique]
-"""A recipe, or what `as_recipe` makes one of."""
+"""A recipe, or anything that `as_recipe` converts to one."""
 
 
 def as_recipe(given: RecipeLike) -> Recipe:
-    """A recipe from whatever says one.
+    """Convert a name, techniques or JSON to a recipe.
 
     Args:
-        given: a recipe; the name of a built-in one, or of a technique, with its default settings; techniques; the path of a
-            JSON file that ends in `.json`; or what such a file holds, `{"techniques": [{"name": "palettisation", "bits": 4}]}`.
+        given: a recipe; the name of a built-in recipe, or of a technique, with its default settings; techniques; the path of a
+            JSON file that ends in `.json`; or its contents, `{"techniques": [{"name": "palettisation", "bits": 4}]}`.
 
     Raises:
-        ConfigurationError: a name is unknown or a setting wrong; the message lists the valid ones.
+        ConfigurationError: a name is unknown or a setting invalid; the message lists the valid ones.
     """
     match given:
         case Recipe():

@@ -1,10 +1,10 @@
-"""Stored forms of weights: how a parameter that is kept as small integers behaves in torch and on disk.
+"""Stored forms of weights: parameters that are kept as small integers, in torch and on disk.
 
-A compressed weight is a torch parametrisation: the module keeps the integers, and computes the weight from them when it is
-used. Techniques in `goalkit.compress` decide the integers; `goalkit.export` carries them over as they are.
+A compressed weight is a torch parametrisation: the module stores the integers, and computes the weight from them on access.
+Techniques in `goalkit.compress` choose the integers; `goalkit.export` exports them unchanged.
 
-A form is a subclass of `Form`, its settings, and one of `StoredWeight`, which computes the weight, made known by
-`register_form`; to export it, tell `goalkit.export.metadata` what it is to Core ML.
+A form consists of a subclass of `Form`, its settings, and one of `StoredWeight`, which computes the weight, registered with
+`register_form`; to export it, register its translation with `goalkit.export.metadata.translate`.
 """
 
 from goalkit.weights.affine import AffineForm, AffineWeight

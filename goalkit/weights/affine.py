@@ -1,4 +1,4 @@
-"""The affine form: small integers with a scale."""
+"""The affine form: small integers and scales."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class AffineForm(Form):
     """Signed integers q with a scale: w = q · scale.
 
     Args:
-        bits: of an integer.
-        block_size: columns that share a scale; None: the whole row does.
+        bits: per integer.
+        block_size: columns that share a scale; None: one scale per row.
     """
 
     form = "affine"
@@ -33,7 +33,7 @@ class AffineForm(Form):
 class AffineWeight(StoredWeight[AffineForm]):
     """A weight stored as signed 8-bit integers with a scale per row.
 
-    The scales are representable in half precision, so that the FP16 package holds the very same ones.
+    The scales are representable in half precision, so that an FP16 package contains the same values.
 
     Args:
         scale: float32 [rows, 1].

@@ -1,4 +1,4 @@
-"""What a stored form is: its settings, saved with the model, and the module that computes a weight from what is kept of it."""
+"""Base classes of stored forms: the settings, saved with the model, and the module that computes a weight."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 @attrs.frozen(kw_only=True)
 class Form:
-    """The settings of a form, from which room is made for the tensors of a saved weight. Subclasses add theirs.
+    """The settings of a form, which determine the shapes of a saved weight's tensors. Subclasses add theirs.
 
-    Settings that have their default value are not written, so a later version may add some without another schema.
+    Settings with their default value are not written, so a later version may add settings without changing the schema.
     """
 
     form: ClassVar[str]
@@ -28,9 +28,9 @@ F = TypeVar("F", bound=Form)
 
 
 class StoredWeight(nn.Module, ABC, Generic[F]):
-    """How a weight is computed from the one tensor that stands in its place (`kept`) and from buffers of this module.
+    """Computes a weight from the stored tensor that replaces it (`kept`) and from buffers of this module.
 
-    It is a torch parametrisation. Core ML's name for it is the matter of goalkit.export.metadata.
+    It is a torch parametrisation. Its translation to Core ML is in goalkit.export.metadata.
 
     Args:
         form: the settings.
@@ -42,18 +42,18 @@ class StoredWeight(nn.Module, ABC, Generic[F]):
 
     @abstractmethod
     def forward(self, kept: Tensor) -> Tensor:
-        """What is kept, of whatever shape, to the weight, float [rows, columns]."""
+        """Compute the weight, float [rows, columns], from `kept`, whose shape depends on the form."""
 
     @abstractmethod
     def integers(self, kept: Tensor) -> Iterable[tuple[Tensor, int]]:
-        """Small integers that an exported package must hold unchanged, int8 or uint8, each with its number of bits."""
+        """Return the integers that an exported package must hold unchanged, int8 or uint8, each with its number of bits."""
 
     @classmethod
     @abstractmethod
     def builds(cls, form: F) -> bool:
-        """Whether this version can build that form with those settings."""
+        """Whether this version supports the form with these settings."""
 
     @classmethod
     @abstractmethod
     def empty(cls, form: F, shape: tuple[int, int]) -> tuple[Tensor, Self]:
-        """`kept` and module for a weight [rows, columns], to be filled by `load_state_dict`."""
+        """Return `kept` and module for a weight [rows, columns], to be filled by `load_state_dict`."""

@@ -1,4 +1,4 @@
-"""How the layers of a saved model differ from those that its backbone builds: `compression` in its `config.json`."""
+"""Differences of a saved model's layers from those that its backbone builds: `compression` in its `config.json`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from goalkit.weights.shapes import Layer, layer_shape, layer_shapes, set_weight
 
 @attrs.frozen(kw_only=True)
 class ActivationRange:
-    """Between which numbers a module's results lie, and to how many bits they are quantised there. Reserved."""
+    """Range of a module's results, and the number of bits to which they are quantised. Reserved."""
 
     low: float
     high: float
@@ -39,12 +39,12 @@ def _check_shapes(instance: object, attribute: attrs.Attribute[Any], value: Mapp
 
 @attrs.frozen(kw_only=True)
 class CompressedLayers:
-    """What to change of the layers that a backbone builds before the tensors of a saved model fit them.
+    """Changes to the layers that a backbone builds, needed before the tensors of a saved model fit them.
 
     Args:
-        shapes: rows and columns of linear layers and embedding tables that have others than the backbone gives them.
-        weights: the form in which a layer's weight is stored, where it is not float.
-        activations: the ranges to which modules quantise their results. No version builds such modules yet.
+        shapes: rows and columns of linear layers and embedding tables whose shapes differ from the backbone's.
+        weights: stored forms of the layers' weights that are not float.
+        activations: the ranges to which modules quantise their results. No version supports such modules yet.
     """
 
     shapes: dict[str, tuple[int, int]] = attrs.field(factory=dict, validator=_check_shapes)
@@ -53,15 +53,15 @@ class CompressedLayers:
 
     @classmethod
     def of(cls, model: nn.Module, built: Mapping[str, tuple[int, int]]) -> CompressedLayers:
-        """Describe a model whose layers had the shapes `built` (as `layer_shapes` gives them) when its backbone built it."""
+        """Describe a model whose layers originally had the shapes `built` (see `layer_shapes`)."""
         shapes = {name: shape for name, shape in layer_shapes(model).items() if built.get(name, shape) != shape}
         return cls(shapes=shapes, weights={name: storage.form for name, _, storage in stored_weights(model)})
 
     def prepare(self, model: nn.Module, *, source: str) -> None:
-        """Give the layers of a freshly built model these shapes and forms, in place, ready for `load_state_dict`.
+        """Change the layers of a newly built model to these shapes and forms, in place, ready for `load_state_dict`.
 
         Raises:
-            ModelError: `source`, the name of the file, describes what the model does not have or this version cannot build.
+            ModelError: `source`, the name of the file, describes layers that the model lacks or this version does not support.
         """
         for name, (rows, columns) in self.shapes.items():
             layer = _layer(model, name, source)

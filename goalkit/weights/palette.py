@@ -18,8 +18,8 @@ class PaletteForm(Form):
     """Indices i into a table: w = palette[i].
 
     Args:
-        bits: of an index.
-        group_size: rows that share a table; None: the whole matrix does.
+        bits: per index.
+        group_size: rows that share a table; None: one table per matrix.
     """
 
     form = "palette"

@@ -1,4 +1,4 @@
-"""Parameters of a module in a stored form: put there, taken back, found."""
+"""Stored forms of a module's parameters: set, restore and find them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from goalkit.weights.contract import StoredWeight
 
 
 def store_as(module: nn.Module, parameter: str, kept: Tensor, storage: StoredWeight[Any]) -> None:
-    """Replace a float parameter of `module` by its stored form: `kept`, from which `storage` computes it."""
+    """Replace a float parameter of `module` by its stored form: the tensor `kept`, from which `storage` computes it."""
     with torch.no_grad():
         delattr(module, parameter)
         module.register_parameter(parameter, nn.Parameter(kept, requires_grad=False))
-        # unsafe: the parametrised weight is float while the stored one may be an integer, or of another shape
+        # unsafe: the parametrised weight is float, while the stored one may be integer or of another shape
         parametrize.register_parametrization(module, parameter, storage, unsafe=True)
 
 
 def restore_float(module: nn.Module, parameter: str) -> None:
-    """Undo `store_as`: the parameter is float again, with the values its stored form stood for."""
+    """Undo `store_as`: the parameter is float again, with the values of its stored form."""
     value = getattr(module, parameter).detach().clone()
-    # torch's remove_parametrizations edits the class, which deep copies of the module share; this leaves the class alone
+    # torch's remove_parametrizations edits the class, which deep copies of the module share; this does not change the class
     del module.parametrizations
     module.__class__ = type(module).__bases__[0]
     module.register_parameter(parameter, nn.Parameter(value, requires_grad=False))
 
 
 def stored_weights(model: nn.Module) -> Iterator[tuple[str, nn.Module, StoredWeight[Any]]]:
-    """All modules whose `weight` is in a stored form: (name of the module, the module, how the weight is stored)."""
+    """Yield all modules whose `weight` is in a stored form: name of the module, the module, the stored weight."""
     for name, module in model.named_modules():
         if parametrize.is_parametrized(module, "weight"):
             storage = module.parametrizations["weight"][0]
@@ -40,6 +40,6 @@ def stored_weights(model: nn.Module) -> Iterator[tuple[str, nn.Module, StoredWei
 
 
 def kept_tensor(module: nn.Module) -> Tensor:
-    """What is kept of the `weight` of such a module, in its place."""
+    """Return the stored tensor of the `weight` of such a module."""
     kept: Tensor = module.parametrizations["weight"].original  # type: ignore[index,union-attr]
     return kept

@@ -1,4 +1,4 @@
-"""Which forms there are, by the name that a saved model has for them, and which module computes a weight of each."""
+"""Registry of forms, by their names in saved models, with the module that computes a weight of each form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WEIGHTS: dict[type[Form], type[StoredWeight[Any]]] = {AffineForm: AffineWeight,
 
 
 def register_form(form: type[F], weight: type[StoredWeight[F]]) -> None:
-    """Let models with weights of another form be loaded, once the module that calls this has been imported.
+    """Register a form, so that models with such weights can be loaded once the calling module has been imported.
 
     Raises:
         ConfigurationError: the name of the form is taken.
@@ -26,7 +26,7 @@ def register_form(form: type[F], weight: type[StoredWeight[F]]) -> None:
 
 
 def find_form(name: str) -> type[Form]:
-    """The settings of the form of that name. Raises ModelError if this version does not know it."""
+    """Return the settings class of the form called `name`. Raises ModelError if this version does not know it."""
     if name not in _FORMS:
         raise ModelError(
             f"there is no form {name!r} among {', '.join(_FORMS)}: update goalkit, or import the package that registers it"
@@ -35,7 +35,7 @@ def find_form(name: str) -> type[Form]:
 
 
 def weight_of(form: Form) -> type[StoredWeight[Any]]:
-    """What computes a weight of that form. Raises ModelError if this version cannot build it."""
+    """Return the module class that computes a weight of this form. Raises ModelError if this version does not support it."""
     weight = _WEIGHTS.get(type(form))
     if weight is None or not weight.builds(form):
         raise ModelError(f"{form!r} is a form that this goalkit cannot build: update goalkit")

@@ -1,4 +1,4 @@
-"""Shapes of linear layers and embedding tables, which need not be those that the backbone builds."""
+"""Shapes of linear layers and embedding tables, which may differ from those that the backbone builds."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ Layer = nn.Linear | nn.Embedding
 
 
 def layer_shapes(model: nn.Module) -> dict[str, tuple[int, int]]:
-    """For each linear layer and embedding table of `model`, by name, the shape of its weight, (rows, columns)."""
+    """Return the weight shape, (rows, columns), of each linear layer and embedding table of `model`, by name."""
     return {name: layer_shape(module) for name, module in model.named_modules() if isinstance(module, Layer)}
 
 
 def layer_shape(layer: Layer) -> tuple[int, int]:
-    """The shape of a layer's weight, in whatever form it is stored: (rows, columns)."""
+    """Return the shape of a layer's weight, in any stored form: (rows, columns)."""
     if isinstance(layer, nn.Embedding):
         return layer.num_embeddings, layer.embedding_dim
     return layer.out_features, layer.in_features
 
 
 def set_weight(layer: Layer, weight: Tensor, bias: Tensor | None = None) -> None:
-    """Give a layer another weight, of whatever shape, in place. A model saves the shapes that differ from its backbone's.
+    """Replace a layer's weight by one of any shape, in place. A model saves the shapes that differ from its backbone's.
 
     Args:
         layer: neither its weight nor its bias is in a stored form.
-        weight: float [rows, columns]; a row for each output of a linear layer, or for each piece of an embedding table.
-        bias: float [rows], of a linear layer; None leaves it as it is.
+        weight: float [rows, columns]; one row per output of a linear layer, or per piece of an embedding table.
+        bias: float [rows], for a linear layer; None leaves it unchanged.
     """
     layer.weight = nn.Parameter(weight)
     if isinstance(layer, nn.Embedding):

@@ -1,4 +1,4 @@
-"""The sparse form: the weights that are not zero, alone or in a form of their own. Reserved: no weight is stored so yet."""
+"""The sparse form: only the nonzero weights, float or in another stored form. Reserved: no weight is stored like this yet."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from goalkit.weights.contract import Form
 
 @attrs.frozen(kw_only=True)
 class SparseForm(Form):
-    """Which weights are not zero, and their values.
+    """Positions and values of the nonzero weights.
 
     Args:
-        nonzeros: how many there are.
-        values: the form of the nonzero values; None: they are floats.
+        nonzeros: number of nonzero weights.
+        values: the form of the nonzero values; None: float.
     """
 
     form = "sparse"

@@ -1,4 +1,4 @@
-"""The runtime: executes saved Core ML files on any machine, as they stand, operation by operation."""
+"""The runtime: executes saved Core ML files on any machine, operation by operation."""
 
 from goalkit.export.runtime.features import Feature
 from goalkit.export.runtime.interface import RuntimeModel

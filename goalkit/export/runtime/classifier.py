@@ -1,4 +1,4 @@
-"""What classifiers have in common: a predicted label, and a probability for each label."""
+"""Base class of classifiers: a predicted label, and a probability per label."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from goalkit.export.runtime.labels import Label
 
 
 class ClassifierModel(RuntimeModel):
-    """A model that is a classifier as a whole, and has no outputs but these two."""
+    """A model whose only outputs are the predicted label and the probabilities."""
 
     def __init__(self, description: Any, labels: tuple[Label, ...]) -> None:
         super().__init__(description, labels)
@@ -27,7 +27,7 @@ class ClassifierModel(RuntimeModel):
 
     @abstractmethod
     def _probabilities(self, inputs: Arrays) -> npt.NDArray[np.float32]:
-        """Probabilities of checked inputs, [N, labels]."""
+        """Compute probabilities, [N, labels], of checked inputs."""
 
     def _execute(self, inputs: Arrays) -> Arrays:
         probabilities = self._probabilities(inputs)

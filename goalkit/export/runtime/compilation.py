@@ -1,4 +1,4 @@
-"""From the operations of a saved program to steps that are ready to run."""
+"""Compiles the operations of a saved program to steps that are ready to run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from goalkit.export.runtime.operations import OPERATIONS
 from goalkit.export.runtime.values import Blobs, Value, decode
 
 Rounds = Callable[[str, Any], bool]
-"""Whether a result of an operation of this kind, declared with this type, is rounded to half precision."""
+"""Whether the result of an operation of this kind, with this declared type, is rounded to half precision."""
 
 
 @attrs.frozen
@@ -25,13 +25,13 @@ class Step:
     name: str
     kind: str
     run: Callable[..., Any]
-    """The operation, with its constant arguments bound."""
+    """The function, with its constant arguments bound."""
     arguments: dict[str, str | list[str]]
-    """Where each other argument comes from: the name of a value, or of several."""
+    """Source of each other argument: the name of a value, or of several."""
     outputs: tuple[tuple[str, bool], ...]
     """Name of each result, and whether it is rounded to half precision."""
     spent: tuple[str, ...]
-    """Values that no later step needs."""
+    """Values that later steps do not need."""
     rounds: bool = attrs.field(init=False)
     """Whether any result is rounded."""
 
@@ -41,19 +41,19 @@ class Step:
 
     @property
     def reads(self) -> set[str]:
-        """Names of all values it takes."""
+        """Names of all values that the step takes."""
         return {name for source in self.arguments.values() for name in ([source] if isinstance(source, str) else source)}
 
 
 def compile_operations(
     operations: Any, inputs: Collection[str], results: Collection[str], blobs: Blobs, rounds: Rounds
 ) -> tuple[list[Step], dict[str, Value]]:
-    """Evaluate constants, once, and bind them; what is left is the work of each prediction.
+    """Evaluate the constants and bind them, once; the steps are what remains to be done per prediction.
 
     Args:
-        operations: of the program's block, as protobuf messages, in their order.
-        inputs: names of the values that are given.
-        results: names of the values that are wanted.
+        operations: the operations of the program's block, as protobuf messages, in order.
+        inputs: names of the given values.
+        results: names of the wanted values.
         blobs: the weight files.
         rounds: which results are rounded.
 
@@ -61,8 +61,8 @@ def compile_operations(
         The steps, and the constants by name.
 
     Raises:
-        RuntimeModelError: an operation takes what nothing before it makes, or lacks a parameter, or a weight is not there.
-        UnsupportedOperationError: an operation, or a parameter of one, is not known.
+        RuntimeModelError: an operation takes a value that no earlier one makes or lacks a parameter, or a weight is missing.
+        UnsupportedOperationError: an operation or one of its parameters is unknown.
     """
     steps: list[Step] = []
     constants: dict[str, Value] = {}
@@ -125,11 +125,11 @@ def _bind(each: Any, outputs: tuple[tuple[str, bool], ...], known: dict[str, Val
 
 
 def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
-    """The results of one operation, not yet rounded.
+    """Run one operation and return its results, not yet rounded.
 
     Raises:
-        UnsupportedOperationError: its function does not cover this case.
-        RuntimeModelError: it fails on what it is given.
+        UnsupportedOperationError: its function does not support this case.
+        RuntimeModelError: it fails on its arguments.
     """
     arguments = {
         parameter: values[source] if isinstance(source, str) else [values[name] for name in source]
@@ -144,7 +144,7 @@ def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
             f"the runtime cannot execute {step.kind} (of {step.name}) with {error}: extend its function in "
             "goalkit.export.runtime.operations"
         ) from error
-    except Exception as error:  # torch raises exceptions of its own
+    except Exception as error:  # torch raises its own exceptions
         raise RuntimeModelError(_failure(step, arguments, error)) from error
 
 
@@ -164,7 +164,7 @@ def _failure(step: Step, arguments: dict[str, Any], error: Exception) -> str:
 
 
 def rounded(step: Step, results: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The results of one operation, in half precision where it asks for that."""
+    """Round the results of one operation to half precision where the step requires it."""
     if not step.rounds:
         return results
     return {
@@ -174,7 +174,7 @@ def rounded(step: Step, results: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _with_lifetimes(steps: list[Step], results: Collection[str]) -> list[Step]:
-    """Note with each step which results are not needed after it, so that memory stays flat."""
+    """Record with each step which values are not needed after it, so that they can be freed."""
     produced = {name for step in steps for name, _ in step.outputs}
     needed, timed = set(results), []
     for step in reversed(steps):

@@ -1,4 +1,4 @@
-"""One guard for everything that reads files: whatever a damaged file raises becomes an error about that file."""
+"""Guard for code that reads files: any exception from a damaged file becomes an error about that file."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from goalkit.errors import GoalkitError, RuntimeModelError, reason_of
 
 @contextlib.contextmanager
 def blamed_on(source: str | Path) -> Iterator[None]:
-    """Turn what reading or executing a saved model raises into an error about it. What the caller gave is checked before.
+    """Convert exceptions from reading or executing a saved model to errors about it; the caller's arguments are checked before.
 
     Args:
-        source: the file, as errors are to call it. An error of goalkit itself passes, and names the file.
+        source: the file, as error messages name it. goalkit's own errors pass, and name the file.
 
     Raises:
-        RuntimeModelError: for anything else that was raised, which is its cause.
+        RuntimeModelError: any other exception was raised, which is its cause.
     """
     try:
         yield
     except GoalkitError as error:
-        message = " ".join(str(error).splitlines())  # names in a damaged file may hold anything
+        message = " ".join(str(error).splitlines())  # names in a damaged file may contain anything
         error.args = (message if str(source) in message else f"{source}: {message}",)
         raise
     except Exception as error:  # a damaged file can raise anything

@@ -1,4 +1,4 @@
-"""What a saved model declares of its inputs and outputs: names, shapes, number types."""
+"""Declared inputs and outputs of a saved model: names, shapes, number types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from goalkit.export.coreml import model_proto
 
 Shape = tuple[int, ...]
 Sizes = tuple[tuple[int, float], ...]
-"""The least and the largest size of each axis; infinity where there is no largest."""
+"""Smallest and largest size of each axis; infinity if unbounded."""
 
 
 @attrs.frozen
@@ -22,12 +22,12 @@ class Feature:
     """An input or output of a saved model.
 
     Args:
-        name: as the file has it.
-        shape: without a batch axis; the default one, if the file allows several. It is () for a label, and for an output
+        name: as in the file.
+        shape: without a batch axis; the default shape, if the file allows several. It is () for a label, and for an output
             whose shape depends on that of an input.
-        dtype: of the numbers; of a label `np.str_` or `np.int64`.
-        flexible: what other shapes an input may have: the enumerated ones, or one with a range for each axis.
-        default: the number that fills an optional input which is not given; None if the input is required.
+        dtype: number type; `np.str_` or `np.int64` for a label.
+        flexible: other shapes that an input may have: the enumerated ones, or one with a range per axis.
+        default: the number that fills an optional input that is not given; None if the input is required.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Feature:
 
     @property
     def is_label(self) -> bool:
-        """Whether it is a label instead of an array of numbers."""
+        """Whether the feature is a label instead of an array of numbers."""
         return self.dtype in (np.str_, np.int64)
 
     def admits(self, shape: Shape) -> bool:
-        """Whether an array of this shape, without a batch axis, may be given or made."""
+        """Whether an array of the feature may have this shape, without a batch axis."""
         return shape == self.shape or any(
             len(shape) == len(sizes) and all(low <= size <= high for size, (low, high) in zip(shape, sizes, strict=True))
             for sizes in self.flexible
@@ -50,7 +50,7 @@ class Feature:
 
     @property
     def allowed(self) -> str:
-        """The shapes it may have, for messages."""
+        """Describe the allowed shapes, for messages."""
         return " or ".join(map(_written, self.flexible)) or str(list(self.shape))
 
 
@@ -60,10 +60,10 @@ def _written(sizes: Sizes) -> str:
 
 
 def read_input(description: Any) -> Feature:
-    """The input that a `FeatureDescription` declares.
+    """Read the input that a `FeatureDescription` declares.
 
     Raises:
-        UnsupportedOperationError: it is not an array of numbers that the runtime knows.
+        UnsupportedOperationError: it is not an array of a supported number type.
     """
     kind = description.type.WhichOneof("Type")
     if kind != "multiArrayType":
@@ -72,10 +72,10 @@ def read_input(description: Any) -> Feature:
 
 
 def read_output(description: Any) -> Feature:
-    """The output that a `FeatureDescription` declares.
+    """Read the output that a `FeatureDescription` declares.
 
     Raises:
-        UnsupportedOperationError: it is neither an array of numbers that the runtime knows nor a label.
+        UnsupportedOperationError: it is neither an array of a supported number type nor a label.
     """
     kind = description.type.WhichOneof("Type")
     if kind in ("stringType", "int64Type"):
@@ -112,7 +112,7 @@ def _read_array(side: str, description: Any) -> Feature:
     default = None
     if description.type.isOptional:
         field = array.WhichOneof("defaultOptionalValue")
-        # Core ML's documents do not say what an input without a default is; recurrent states start at zero
+        # Core ML's documentation does not define the value of an input without a default; recurrent states start at zero
         default = float(getattr(array, field)) if field else 0.0
     return Feature(description.name, shape, dtypes[array.dataType], flexible, default)
 

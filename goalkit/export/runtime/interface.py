@@ -1,4 +1,4 @@
-"""What every model of the runtime offers: named inputs and outputs, and prediction on numpy arrays."""
+"""The interface of every model of the runtime: named inputs and outputs, and prediction on numpy arrays."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Arrays = dict[str, npt.NDArray[Any]]
 class RuntimeModel(ABC):
     """A saved Core ML model, loaded and ready to execute on this machine.
 
-    A classifier has `labels`. Core ML hands apps its probabilities as a dictionary; here they are an array, in the order of
+    A classifier has `labels`. Core ML returns its probabilities as a dictionary; here they are an array, in the order of
     `labels`, and the output for the predicted label holds one of these.
     """
 
     source = "the model"
-    """What errors call it: the file, if it was loaded from one."""
+    """The model's name in error messages: the file, if it was loaded from one."""
 
     def __init__(self, description: Any, labels: tuple[Label, ...] = ()) -> None:
         self.labels = labels
@@ -50,13 +50,13 @@ class RuntimeModel(ABC):
         """Execute the model once.
 
         Args:
-            inputs: for each input an array of a shape that it declares. Optional ones may be left out.
+            inputs: an array of a declared shape per input. Optional inputs may be left out.
 
         Returns:
-            For each output an array of its declared shape and type; for a predicted label a string or an integer.
+            An array of the declared shape and type per output; for a predicted label a string or an integer.
 
         Raises:
-            RuntimeModelError: an input is missing, unknown, or of another shape, or the file is damaged.
+            RuntimeModelError: an input is missing, unknown, or has a wrong shape, or the file is damaged.
         """
         outputs = self.predict_many({name: np.asarray(array)[None] for name, array in inputs.items()})
         return {name: array[0] for name, array in outputs.items()}
@@ -64,14 +64,14 @@ class RuntimeModel(ABC):
     def predict_many(self, inputs: Mapping[str, npt.ArrayLike], *, batch_size: int = 32) -> Arrays:
         """Execute the model on N examples, `batch_size` at a time; arrays have N as an additional first axis.
 
-        The examples of one call have one shape; where a model takes several, call it once for each.
+        All examples of a call have the same shape; if a model takes several shapes, call it once per shape.
         """
         if batch_size < 1:
             raise ConfigurationError(f"batch_size is {batch_size}: it must be at least 1")
         arrays = self.checked(inputs)
         count = len(next(iter(arrays.values())))
         starts: Iterable[int] = range(0, count, batch_size)
-        if count > batch_size:  # a bar costs as much time as a small head
+        if count > batch_size:  # for a small head, a progress bar takes as long as the prediction
             starts = tqdm(starts, "executing", unit="batch", leave=False, delay=1)
         with blamed_on(self.source):
             parts = [
@@ -81,10 +81,10 @@ class RuntimeModel(ABC):
 
     @abstractmethod
     def _execute(self, inputs: Arrays) -> Arrays:
-        """Execute checked inputs, each [N, *shape]."""
+        """Execute the model on checked inputs, each [N, *shape]."""
 
     def _finished(self, feature: Feature, parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """An output of all examples, as the file declares it."""
+        """Concatenate the parts of an output, and convert it to its declared type."""
         if not parts:
             return np.zeros((0, *feature.shape), feature.dtype)
         array = np.concatenate(parts)
@@ -96,7 +96,7 @@ class RuntimeModel(ABC):
         return array.astype(feature.dtype, copy=False)
 
     def checked(self, inputs: Mapping[str, npt.ArrayLike]) -> Arrays:
-        """Inputs of N examples as arrays of the declared types. Raises RuntimeModelError if they do not fit."""
+        """Convert inputs of N examples to arrays of the declared types. Raises RuntimeModelError if they do not fit."""
         required = {name for name, feature in self.inputs.items() if feature.default is None}
         if not required <= set(inputs) <= set(self.inputs) or not inputs:
             optional = [name for name in self.inputs if name not in required]

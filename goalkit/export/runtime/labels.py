@@ -8,12 +8,12 @@ Label = str | int
 
 
 def class_labels(classifier: Any) -> tuple[Label, ...]:
-    """The labels of a classifier's protobuf message (`ClassLabels`), in the order of its probabilities."""
+    """Return the labels of a classifier's protobuf message (`ClassLabels`), in the order of its probabilities."""
     return tuple(classifier.stringClassLabels.vector) or tuple(map(int, classifier.int64ClassLabels.vector))
 
 
 def model_labels(spec: Any) -> tuple[Label, ...]:
-    """The labels of a saved model; none if it is no classifier."""
+    """Return the labels of a saved model; empty if it is not a classifier."""
     kind = spec.WhichOneof("Type")
     part = getattr(spec, kind)
     if kind == "mlProgram":
@@ -26,7 +26,7 @@ def model_labels(spec: Any) -> tuple[Label, ...]:
 
 
 def program_labels(block: Any) -> tuple[Label, ...]:
-    """The labels that the operation `classify` of an ML program's block predicts; none if there is no such operation."""
+    """Return the labels of the operation `classify` in an ML program's block; empty if there is no such operation."""
     for operation in block.operations:
         if operation.type == "classify":
             return read_list(operation.inputs["classes"].arguments[0].value)
@@ -34,6 +34,6 @@ def program_labels(block: Any) -> tuple[Label, ...]:
 
 
 def read_list(value: Any) -> tuple[Label, ...]:
-    """A constant list of strings or integers in an ML program."""
+    """Read a constant list of strings or integers of an ML program."""
     items = [each.immediateValue.tensor for each in value.immediateValue.list.values]
     return tuple(str(each.strings.values[0]) if each.HasField("strings") else int(each.longInts.values[0]) for each in items)

@@ -25,17 +25,17 @@ def load_model(
     """Load a saved model for execution on this machine.
 
     Args:
-        path: a `.mlpackage` folder or a `.mlmodel` file with an ML program, a classifier that is a neural network or of
-            nearest neighbours, or a pipeline of these.
+        path: a `.mlpackage` folder or a `.mlmodel` file with an ML program, a neural network classifier, a
+            nearest-neighbours classifier, or a pipeline of these.
         precision: "declared" rounds the results that the file declares in half precision, as a device does; "float16" rounds
-            all, a stress test; "float32" rounds none.
-        function: which function of a package that has several; by default the one it names itself.
-        native: execute with Core ML itself, which needs a Mac, and which rounds as the file declares it.
+            all results, as a stress test; "float32" rounds none.
+        function: the function to load from a package with several; by default its default function.
+        native: execute with Core ML itself, which needs a Mac and rounds as the file declares.
 
     Raises:
-        ConfigurationError: the precision is unknown, or it or the function has no effect on this model.
+        ConfigurationError: the precision is unknown, or the precision or the function has no effect on this model.
         RuntimeModelError: the file is missing, damaged or of another kind.
-        UnsupportedOperationError: it holds something that the runtime does not execute: an operation, an image, a state.
+        UnsupportedOperationError: it contains something that the runtime does not execute: an operation, an image, a state.
     """
     if precision not in PRECISIONS:
         raise ConfigurationError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
@@ -79,12 +79,12 @@ def _load(spec: Any, model_path: Path, precision: str, function: str | None, sou
 
 
 def executable(spec: Any) -> RuntimeModel:
-    """A model without weight files of its own, such as an updatable head, ready for execution."""
+    """Return a model without weight files, such as an updatable head, ready for execution."""
     return _load(spec, Path(), "declared", None, RuntimeModel.source)
 
 
 def model_file(path: Path) -> Path:
-    """The file of the model's protobuf message: `path` itself, or what the manifest of the package `path` names.
+    """Return the file of the model's protobuf message: `path`, or the model in the manifest of the package `path`.
 
     Raises:
         RuntimeModelError: `path` is a folder without a manifest, or the manifest names no model.
@@ -102,7 +102,7 @@ def model_file(path: Path) -> Path:
 
 
 def read_spec(path: Path) -> Any:
-    """The protobuf message of a saved model. Raises RuntimeModelError if it is missing or damaged."""
+    """Read the protobuf message of a saved model. Raises RuntimeModelError if it is missing or damaged."""
     message = model_proto().Model
     from google.protobuf.message import DecodeError
 

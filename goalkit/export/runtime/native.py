@@ -1,4 +1,4 @@
-"""Executing a saved model with Core ML itself, on a Mac, behind the same interface."""
+"""Executes a saved model with Core ML itself, on a Mac, as a `RuntimeModel`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from goalkit.export.runtime.labels import model_labels
 class NativeModel(RuntimeModel):
     """A thin adapter over coremltools' `MLModel.predict`, one example at a time.
 
-    Not run where goalkit is developed, which has no Mac: tested with a stand-in for `MLModel` only.
+    Tested only with a stand-in for `MLModel`, as goalkit is developed without a Mac.
     """
 
     def __init__(self, spec: Any, path: Path) -> None:
@@ -36,5 +36,5 @@ class NativeModel(RuntimeModel):
         return {name: np.stack([self._array(example[name]) for example in examples]) for name in self.outputs}
 
     def _array(self, value: Any) -> npt.NDArray[Any]:
-        """An output of Core ML, which hands out probabilities by label."""
+        """Convert an output of Core ML, which returns probabilities by label, to an array."""
         return np.asarray([value[label] for label in self.labels] if isinstance(value, dict) else value)

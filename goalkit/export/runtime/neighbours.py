@@ -1,4 +1,4 @@
-"""Executing a k-nearest-neighbours classifier."""
+"""Executes a k-nearest-neighbours classifier."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from goalkit.export.runtime.labels import class_labels
 
 
 class NearestNeighboursClassifier(ClassifierModel):
-    """Votes of the nearest examples, by squared Euclidean distance (NearestNeighbors.proto).
+    """Voting of the nearest examples, by squared Euclidean distance (NearestNeighbors.proto).
 
-    Probabilities are shares of the votes. `labels` are those of its examples in the order of their first appearance; without
-    an example the default label has all votes. Votes are equal, or weigh 1 / distance; of an example at no distance, that is
-    bounded by 1e6.
+    Probabilities are shares of the votes. `labels` are those of the examples in order of first appearance; without examples the
+    default label gets all votes. Votes are equal or weighted by 1 / distance, at most 1e6.
     """
 
     def __init__(self, spec: Any) -> None:

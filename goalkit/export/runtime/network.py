@@ -1,4 +1,4 @@
-"""Executing a neural-network classifier: the layers that an updatable head is made of."""
+"""Executes neural-network classifiers with the layers of an updatable head."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class InnerProduct:
     updatable: bool
 
     def forward(self, x: Array) -> Array:
-        """[N, in] to [N, out]."""
+        """Map [N, in] to [N, out]."""
         return x @ self.weight.T + self.bias
 
 
@@ -38,18 +38,18 @@ class ReLU:
     name: str
 
     def forward(self, x: Array) -> Array:
-        """[N, units] to the same."""
+        """Map [N, units] to [N, units]."""
         return np.maximum(x, np.float32(0))
 
 
 @attrs.frozen
 class Softmax:
-    """exp(x) over its sum, of each row."""
+    """exp(x) divided by its sum, per row."""
 
     name: str
 
     def forward(self, x: Array) -> Array:
-        """[N, labels] to probabilities."""
+        """Map logits to probabilities, both [N, labels]."""
         shifted = np.exp(x - x.max(axis=-1, keepdims=True))
         normalised: Array = shifted / shifted.sum(axis=-1, keepdims=True)
         return normalised
@@ -59,7 +59,7 @@ Layer = InnerProduct | ReLU | Softmax
 
 
 class NeuralNetworkClassifier(ClassifierModel):
-    """A chain of fully connected layers that ends in a softmax, in float32 as Core ML holds it."""
+    """A chain of fully connected layers that ends in a softmax, in float32 as in Core ML."""
 
     def __init__(self, spec: Any) -> None:
         super().__init__(spec.description, class_labels(spec.neuralNetworkClassifier))
@@ -73,11 +73,11 @@ class NeuralNetworkClassifier(ClassifierModel):
 
 
 def read_layers(network: Any, inputs: list[str]) -> list[Layer]:
-    """The layers of a network's protobuf message, whose one input is named.
+    """Read the layers of a network's protobuf message, which has one input.
 
     Raises:
         RuntimeModelError: a layer lacks weights.
-        UnsupportedOperationError: a layer is of a kind that the runtime does not know, or the layers are no chain.
+        UnsupportedOperationError: a layer is of an unsupported kind, or the layers are not a chain.
     """
     layers: list[Layer] = []
     blobs = inputs

@@ -9,12 +9,12 @@ from torch import Tensor
 
 
 def unpack_bits(packed: Tensor, bits: int, count: int) -> Tensor:
-    """`count` unsigned integers of `bits` bits each, from bytes filled from the least significant bit on.
+    """Unpack `count` unsigned integers of `bits` bits each, from bytes filled from the least significant bit on.
 
     Args:
         packed: uint8 [bytes].
         bits: 1 to 8.
-        count: how many integers; bits that are left over are padding.
+        count: number of integers; remaining bits are padding.
 
     Returns:
         uint8 [count].
@@ -23,13 +23,13 @@ def unpack_bits(packed: Tensor, bits: int, count: int) -> Tensor:
 
 
 def unpack_array(packed: npt.NDArray[np.uint8], bits: int, count: int) -> npt.NDArray[np.uint8]:
-    """The same on arrays."""
+    """Like `unpack_bits`, for arrays."""
     flags = np.unpackbits(packed, bitorder="little")[: bits * count].reshape(count, bits)
     values: npt.NDArray[np.uint8] = np.packbits(flags, axis=1, bitorder="little")[:, 0]
     return values
 
 
 def pack_bits(values: Tensor, bits: int) -> Tensor:
-    """The reverse of `unpack_bits`: uint8 [count] into bytes."""
+    """Pack uint8 [count] into bytes: the inverse of `unpack_bits`."""
     flags = np.unpackbits(values.numpy()[:, None], axis=1, count=bits, bitorder="little")
     return torch.from_numpy(np.packbits(flags, bitorder="little"))

@@ -1,4 +1,4 @@
-"""Executing a pipeline: models one after another, each taking what is there by then."""
+"""Executes a pipeline: models in sequence, each taking inputs and earlier outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from goalkit.export.runtime.interface import Arrays, RuntimeModel
 
 
 class Pipeline(RuntimeModel):
-    """The members of a pipeline in their order. What the whole does not put out stays inside."""
+    """A sequence of models; only the outputs that the pipeline declares are returned."""
 
     def __init__(self, description: Any, members: Sequence[RuntimeModel]) -> None:
         super().__init__(description, next((each.labels for each in reversed(members) if each.labels), ()))

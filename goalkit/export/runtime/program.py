@@ -1,4 +1,4 @@
-"""Executing an ML program, operation by operation, as it stands in the saved package."""
+"""Executes the ML program in a saved package, operation by operation."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from goalkit.export.runtime.operations import KEEPING
 from goalkit.export.runtime.values import Blobs, is_half, number_types
 
 PACKAGE_DATA = Path("Data", "com.apple.CoreML")
-"""Where a package keeps its model; `@model_path` in the model means this folder."""
+"""Folder of the model in a package; `@model_path` in the model means this folder."""
 
 PRECISIONS = ("declared", "float16", "float32")
-"""Which results are rounded to half precision: those that the file declares so, all, or none."""
+"""Which results are rounded to half precision: those that the file declares as such, all, or none."""
 
 Observer = Callable[[Step, dict[str, Tensor], dict[str, Tensor]], dict[str, Tensor]]
-"""Sees a step's results before and after rounding, and returns tensors to hand back."""
+"""Gets a step's results before and after rounding, and returns tensors to collect."""
 
 
 class MLProgram(RuntimeModel):
     """One function of an ML program.
 
-    Numbers are held in float32. The result of an operation whose saved type is FLOAT16 is rounded to half precision, which
-    is what a processor computing in half precision with wider accumulators gives (half-precision matrix units do so).
+    Numbers are stored in float32. The result of an operation whose saved type is FLOAT16 is rounded to half precision, as by a
+    processor that computes in half precision with wider accumulators (half-precision matrix units do so).
     """
 
     def __init__(self, spec: Any, model_path: Path, *, precision: str = "declared", function: str | None = None) -> None:
@@ -70,7 +70,7 @@ class MLProgram(RuntimeModel):
         return {name: self._named[results[name]] if each.is_label else results[name] for name, each in self.outputs.items()}
 
     def tensors(self, inputs: Arrays) -> dict[str, Tensor]:
-        """Checked inputs in the number types that the program takes, half precision held as float32."""
+        """Convert checked inputs to tensors of the program's number types; half precision is stored as float32."""
         return {
             name: torch.from_numpy(inputs[name].astype(kind.stored, copy=False).astype(kind.held, copy=False))
             for name, kind in self._taken.items()
@@ -80,12 +80,12 @@ class MLProgram(RuntimeModel):
         """Run all steps on N examples at once.
 
         Args:
-            inputs: each [N, *shape], as `tensors` makes them.
-            observe: called after every step with its results before and after rounding, one example's as it seems; what it
-                returns, tensors by name, is handed back with N as the first axis.
+            inputs: each [N, *shape], as `tensors` returns them.
+            observe: called after every step with the results of one example (vectorised over all) before and after rounding;
+                the tensors it returns, by name, are collected with N as the first axis.
 
         Returns:
-            The outputs, and all that `observe` returned.
+            The outputs, and all tensors that `observe` returned.
         """
 
         def example(values: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -102,7 +102,7 @@ class MLProgram(RuntimeModel):
             return {**{name: known[name] for name in self.outputs}, **observed}
 
         with torch.inference_mode():
-            if all(len(tensor) == 1 for tensor in inputs.values()):  # a single one needs none of the machinery of a batch
+            if all(len(tensor) == 1 for tensor in inputs.values()):  # a single example does not need vectorisation
                 return {name: tensor[None] for name, tensor in example({key: each[0] for key, each in inputs.items()}).items()}
             results: dict[str, Tensor] = torch.func.vmap(example)(inputs)
         return results

@@ -1,4 +1,4 @@
-"""How large the numbers of a program get on real texts, and where half precision cannot hold them."""
+"""Magnitudes of a program's results on real texts, and where half precision cannot hold them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ LARGEST_HALF = 65504.0
 
 @attrs.frozen(kw_only=True)
 class OperationRange:
-    """What one operation's results were like over all examples.
+    """Range of one operation's results over all examples.
 
     Args:
-        name: of its first result, as the file has it.
+        name: the name of its first result, as in the file.
         kind: the operation, such as `linear`.
         largest: the largest magnitude (infinite after an overflow).
-        example: the example (text) with that magnitude, or with the trouble, if there is any.
-        overflows: whether a number is infinite. A result rounded to half precision is so from 65,520 on.
-        underflows: whether rounding made all of an example's numbers zero that were not zero before.
+        example: the example (text) with that magnitude, or with the problem, if there is one.
+        overflows: whether a number is infinite; a result rounded to half precision is infinite from 65,520 on.
+        underflows: whether rounding made all numbers of an example zero that were not zero before.
         not_a_number: whether a result is NaN.
     """
 
@@ -41,27 +41,27 @@ class OperationRange:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing of the kind happened."""
+        """Whether there is no overflow, underflow or NaN."""
         return not (self.overflows or self.underflows or self.not_a_number)
 
 
 def operation_ranges(
     program: MLProgram, inputs: Mapping[str, npt.ArrayLike], examples: Sequence[str], *, batch_size: int = 16
 ) -> tuple[OperationRange, ...]:
-    """Execute a program on N examples, and look at the result of every operation.
+    """Execute a program on N examples, and measure the results of every operation.
 
-    Load the program with `precision="float32"` to see how large numbers would be, with "declared" to see what half
-    precision makes of them.
+    Load the program with `precision="float32"` to measure exact magnitudes, with "declared" to measure the effect of half
+    precision.
 
     Args:
         program: the loaded model.
         inputs: each [N, *shape].
-        examples: N strings to name examples by, usually the texts.
+        examples: N names for the examples, usually the texts.
         batch_size: examples at a time.
 
     Returns:
-        A range an operation, in their order. NaN and infinity that a later operation inherits are reported there as well;
-        the first one in the list is where it began.
+        A range per operation, in their order. NaN and infinity are also reported for later operations that inherit them; the
+        first one in the list is the origin.
     """
     arrays = program.checked(inputs)
     parts: dict[str, list[npt.NDArray[np.float32]]] = {}
@@ -86,7 +86,7 @@ def operation_ranges(
 
 
 def _summary(exact: Tensor, numbers: Tensor) -> Tensor:
-    """Of one example: largest finite magnitude, how many are infinite, NaN, and not zero before and after rounding."""
+    """Summarise one example: largest finite magnitude; numbers that are infinite, NaN, nonzero before and after rounding."""
     magnitudes = numbers.abs()
     finite = torch.where(torch.isfinite(magnitudes), magnitudes, 0.0)
     counts = (torch.isinf(numbers), torch.isnan(numbers), exact != 0, numbers != 0)

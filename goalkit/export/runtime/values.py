@@ -1,4 +1,4 @@
-"""Values of an ML program: constants in the file, and weights in the blob files beside it, as torch tensors."""
+"""Values of an ML program as torch tensors: constants in the file, and weights in the blob files next to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from goalkit.export.runtime.labels import Label, read_list
 from goalkit.export.runtime.packing import unpack_array
 
 Value = Tensor | str | tuple[Label, ...]
-"""What an operation takes: numbers are tensors, half-precision ones held as float32; names and modes are strings; labels."""
+"""An argument of an operation: tensors for numbers (float32 for half precision), strings for names and modes, or labels."""
 
 _SENTINEL = 0xDEADBEEF
 _ENTRY = struct.Struct("<IIQQ")  # sentinel, data type, bytes, offset of the data; MILBlob's blob_metadata
@@ -27,12 +27,12 @@ _ENTRY = struct.Struct("<IIQQ")  # sentinel, data type, bytes, offset of the dat
 
 @attrs.frozen
 class NumberType:
-    """How a number type of MIL is stored, and what it is held in here: torch computes in few integer types."""
+    """How a number type of MIL is stored, and the torch type that holds it: torch computes in few integer types."""
 
     stored: Any
     held: Any
     bits: int = 0
-    """Of a number smaller than a byte, which is stored packed; otherwise 0."""
+    """Bits of a number smaller than a byte, which is stored packed; otherwise 0."""
     signed: bool = False
 
 
@@ -62,20 +62,20 @@ def number_types() -> dict[int, NumberType]:
 
 
 class Blobs:
-    """The weight files of a package: every weight lies behind a 64-byte entry that tells its size and place."""
+    """The weight files of a package: every weight follows a 64-byte entry with its size and offset."""
 
     def __init__(self, model_path: Path) -> None:
         self._model_path = model_path
         self._files: dict[str, npt.NDArray[np.uint8]] = {}
 
     def read(self, name: str, offset: int, dtype: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
-        """The `count` numbers whose entry lies at `offset` of a file. Raises RuntimeModelError if they are not all there.
+        """Read the `count` numbers whose entry is at `offset` of a file. Raises RuntimeModelError if any are missing.
 
         Args:
-            name: the file as the model names it, such as `@model_path/weights/weight.bin`.
+            name: the file name in the model, such as `@model_path/weights/weight.bin`.
             offset: in bytes.
-            dtype: of the numbers as they are stored.
-            count: of the numbers.
+            dtype: the stored number type.
+            count: how many numbers to read.
         """
         path = self._model_path / name.removeprefix("@model_path/")
         if name not in self._files:
@@ -96,7 +96,7 @@ class Blobs:
 
 
 def shape_of(tensor_type: Any) -> tuple[int, ...]:
-    """The fixed shape of a tensor type."""
+    """Return the fixed shape of a tensor type."""
     return tuple(int(dimension.constant.size) for dimension in tensor_type.dimensions)
 
 
@@ -106,10 +106,10 @@ def is_half(value_type: Any) -> bool:
 
 
 def decode(value: Any, blobs: Blobs) -> Value:
-    """A constant of the program as a tensor, a string, or a list of labels.
+    """Decode a constant of the program: a tensor, a string, or a list of labels.
 
     Raises:
-        RuntimeModelError: a weight file lacks it, or its type is not known.
+        RuntimeModelError: a weight file lacks it, or its type is unknown.
     """
     if value.type.HasField("listType"):
         return read_list(value)

@@ -13,16 +13,16 @@ Array = npt.NDArray[np.float32]
 
 
 def read_weights(owner: str, weights: Any, rows: int, columns: int) -> Array:
-    """The weights as float32 [rows, columns], one row for each output.
+    """Read the weights as float32 [rows, columns], one row per output.
 
     Args:
-        owner: what errors call them.
+        owner: name of the weights in error messages.
         weights: the protobuf message.
-        rows: how many outputs there are.
-        columns: how many weights each output has.
+        rows: number of outputs.
+        columns: number of weights per output.
 
     Raises:
-        RuntimeModelError: there is another number of them, or no form that is known.
+        RuntimeModelError: the number of weights is wrong, or their form is unknown.
     """
     if weights.rawValue:
         values = _dequantised(owner, weights, rows, columns)
@@ -38,7 +38,7 @@ def read_weights(owner: str, weights: Any, rows: int, columns: int) -> Array:
 
 
 def _dequantised(owner: str, weights: Any, rows: int, columns: int) -> Array:
-    """Integers through a table, or integer · scale + bias, with one scale and bias for all or for each row."""
+    """Dequantise with a table, or as integer · scale + bias, with one scale and bias for all or per row."""
     quantisation = weights.quantization
     integers = _unpacked(weights.rawValue, quantisation.numberOfBits, rows * columns)
     if quantisation.HasField("lookupTableQuantization"):
@@ -52,7 +52,7 @@ def _dequantised(owner: str, weights: Any, rows: int, columns: int) -> Array:
 
 
 def _unpacked(raw: bytes, bits: int, count: int) -> npt.NDArray[np.int64]:
-    """`count` unsigned integers of 1 to 8 bits each, from bytes filled from the most significant bit on."""
+    """Unpack `count` unsigned integers of 1 to 8 bits each, from bytes filled from the most significant bit on."""
     flags = np.unpackbits(np.frombuffer(raw, np.uint8))[: bits * count].reshape(count, bits)
     integers: npt.NDArray[np.int64] = flags @ (1 << np.arange(bits)[::-1])
     return integers

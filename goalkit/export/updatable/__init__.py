@@ -1,4 +1,4 @@
-"""The part of a model that keeps learning on the phone: building it, checking it, and rehearsing its training here."""
+"""The part of a model that learns on the phone: builds it, checks it, and rehearses its training on the desktop."""
 
 from goalkit.export.updatable.gate import CorrectionGate
 from goalkit.export.updatable.head import UpdatableHead, UpdatableHeadBuilder

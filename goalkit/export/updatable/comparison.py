@@ -1,4 +1,4 @@
-"""When Core ML takes two types of features for the same (Comparison.cpp)."""
+"""Equality of types of features in Core ML (Comparison.cpp)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 
 def same_type(one: Any, other: Any) -> bool:
-    """Whether two `FeatureType` messages are the same to Core ML.
+    """Whether Core ML considers two `FeatureType` messages equal.
 
-    It leaves out whether they are optional; and of arrays it compares the shapes only if both are fixed, else the ranks.
+    It ignores whether they are optional. For arrays it compares the shapes if both are fixed, else the ranks.
     """
     kind = one.WhichOneof("Type")
     if kind != other.WhichOneof("Type"):

@@ -1,4 +1,4 @@
-"""How far a lesson reaches: the updated head answers near what the user corrected, the shipped head everywhere else."""
+"""Limits the reach of an update: the updated head answers near the user's corrections, the shipped head elsewhere."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Array = npt.NDArray[np.float32]
 
 @attrs.frozen(eq=False)
 class CorrectionGate:
-    """Decides for each text which of two heads answers: the updated one, or the one that was shipped.
+    """Decides for each text which of two heads answers: the updated one or the shipped one.
 
-    A few dozen examples move a whole decision boundary, also where nobody corrected anything. The gate confines that: it is
-    open for embeddings whose mean cosine to the nearest corrections reaches a threshold. All it takes on the phone are
-    embeddings that the app keeps for training anyway, and both heads.
+    A few dozen examples move a whole decision boundary, even where the user corrected nothing. The gate limits that: it is open
+    for embeddings whose mean cosine similarity to the nearest corrections reaches a threshold. On the phone it needs only both
+    heads and embeddings that the app keeps for training anyway.
 
-    Cosines mean something only if embeddings are spread around zero: see `goalkit.training.standardize_embeddings`.
+    Cosines are meaningful only if embeddings are centred around zero: see `goalkit.training.standardize_embeddings`.
 
     Args:
-        corrections: float32 [C, H], embeddings of texts that the shipped head had wrong. With none, it never opens.
-        threshold: the least mean cosine at which it opens.
-        nearest: the corrections that the mean is taken of, or all, if there are fewer.
+        corrections: float32 [C, H], embeddings of texts that the shipped head got wrong. With none, it never opens.
+        threshold: the smallest mean cosine at which it opens.
+        nearest: how many corrections to average over; all, if there are fewer.
     """
 
     corrections: Array
@@ -41,16 +41,16 @@ class CorrectionGate:
 
     @classmethod
     def around(cls, shipped: str | Path | Any, embeddings: npt.ArrayLike, labels: Sequence[Label], **settings: Any) -> Self:
-        """A gate around those of a user's N examples that the shipped head has wrong.
+        """Build a gate from those of a user's N examples that the shipped head gets wrong.
 
         Args:
             shipped: the head's `.mlmodel` file, or its protobuf message.
-            embeddings: float32 [N, H], as the program gives them.
-            labels: what the user says they are.
+            embeddings: float32 [N, H], as the program outputs them.
+            labels: the user's labels for them.
             settings: `threshold` and `nearest`.
 
         Raises:
-            TrainingError: there are no examples, they do not fit the head, or are not numbers.
+            TrainingError: there are no examples, they do not fit the head, or are not finite.
             RuntimeModelError: the file is missing or damaged.
         """
         points = np.asarray(embeddings, np.float32)
@@ -61,7 +61,7 @@ class CorrectionGate:
         return cls(points[wrong], **settings)
 
     def opens(self, embeddings: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """For embeddings, float32 [N, H], whether the updated head answers, bool [N]."""
+        """Whether the updated head answers, bool [N], for embeddings, float32 [N, H]."""
         points = np.asarray(embeddings, np.float32)
         if not len(self.corrections):
             return np.zeros(len(points), bool)

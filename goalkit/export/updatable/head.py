@@ -1,7 +1,7 @@
-"""The updatable head: the part of the model that keeps learning on the phone.
+"""The updatable head: the part of the model that learns on the phone.
 
 An ML program can never be updatable; a neural network of inner products can, if it follows Core ML's rules. So each task's
-head is shipped a second time, as a small `.mlmodel` behind the program's `embedding`.
+head is shipped a second time, as a small `.mlmodel` that takes the program's `embedding`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float64]
 MOMENTUM = ("momentum", "momentum_range")
 
 SPARE_BIAS = -20.0
-"""Of a spare slot: e^-20 is 2e-9, as good as never predicted, while its gradient is as large as any other label's."""
+"""Bias of a spare slot: e^-20 is 2e-9, practically never predicted, while its gradient is as large as any other label's."""
 
 
 @attrs.frozen
@@ -36,7 +36,7 @@ class UpdatableHead:
 
     @property
     def file_name(self) -> str:
-        """What the head is called in a bundle."""
+        """The head's file name in a bundle."""
         return f"GoalHead-{self.task}.mlmodel"
 
 
@@ -64,22 +64,22 @@ def _in_range(name: str) -> Any:
 
 @attrs.frozen(kw_only=True)
 class UpdatableHeadBuilder:
-    """Builds the updatable head of a task, seeded from the trained head: it starts with the very same probabilities.
+    """Builds the updatable head of a task from the trained head; at first both give the same probabilities.
 
-    It is one inner product and a softmax, or two inner products with a ReLU between. The defaults are what `MLUpdateTask`
-    uses unless the app's `MLModelConfiguration.parameters` choose another value from the ranges and choices given here
-    (Apple, Core ML: MLParameterKey).
+    It is one inner product and a softmax, or two inner products with a ReLU between them. The settings are the defaults of
+    `MLUpdateTask`; with `MLModelConfiguration.parameters` an app may choose other values within the ranges and choices given
+    here (Apple, Core ML: MLParameterKey).
 
     Args:
-        task: whose head to build.
-        hidden_size: units between the inner products, at least twice the labels; None for a single inner product.
-        spare_slots: labels `slot_1`, … without a meaning yet, for what the user adds later.
+        task: the task whose head to build.
+        hidden_size: units between the inner products, at least twice the number of labels; None for a single inner product.
+        spare_slots: number of labels `slot_1`, … that are unused at first, for labels that the user adds later.
         epochs, epoch_choices: passes over the user's examples.
         optimizer: "sgd" or "adam".
         learning_rate, learning_rate_range: of the optimizer.
-        momentum, momentum_range: of SGD alone; Adam has its usual constants (Kingma & Ba, 2015, arXiv 1412.6980).
-        batch_size, batch_size_choices: examples a step.
-        seed: of the shuffling of examples, and of new hidden units.
+        momentum, momentum_range: SGD only; Adam uses its usual constants (Kingma & Ba, 2015, arXiv 1412.6980).
+        batch_size, batch_size_choices: examples per step.
+        seed: for the shuffling of examples and for new hidden units.
     """
 
     task: str
@@ -102,9 +102,9 @@ class UpdatableHeadBuilder:
             raise ConfigurationError("momentum is of 'sgd', and optimizer is 'adam': leave momentum and its range out")
 
     def build(self, model: GoalModel) -> UpdatableHead:
-        """The head of `model` for the task, as a Core ML classifier from `embedding`, float32 [H].
+        """Build the task's head of `model` as a Core ML classifier of `embedding`, float32 [H].
 
-        Outputs are `label`, the likeliest label, and `probabilities`, a dictionary from labels to probabilities.
+        Outputs are `label`, the most probable label, and `probabilities`, a dictionary from labels to probabilities.
 
         Raises:
             ConfigurationError: the model has no such task, or `hidden_size` is too small to hold its head.
@@ -127,7 +127,7 @@ class UpdatableHeadBuilder:
         return UpdatableHead(task.name, spec, slots)
 
     def _with_hidden_layer(self, weight: Array, bias: Array, size: int) -> list[tuple[str, Array, Array]]:
-        """Two layers that compute what one did: relu(Wx) - relu(-Wx) = Wx. Other units are random, and unread at first."""
+        """Split a layer into two, relu(Wx) - relu(-Wx) = Wx. Further units are random, with output weights of zero."""
         labels, width = weight.shape
         if size < 2 * labels:
             raise ConfigurationError(f"hidden_size is {size}: it must be at least {2 * labels}, twice the labels and slots")
@@ -140,7 +140,7 @@ class UpdatableHeadBuilder:
     def _specification(self, layers: list[tuple[str, Array, Array]], labels: tuple[str, ...]) -> Any:
         ct = coremltools()
         with quiet():
-            # rank-5 mapping (the default) lets the plain softmax, the only one that is trainable, take a vector
+            # rank-5 mapping (the default) lets the plain softmax, the only trainable one, take a vector
             builder = ct.models.neural_network.NeuralNetworkBuilder(
                 [("embedding", ct.models.datatypes.Array(layers[0][1].shape[1]))],
                 [("probabilities", None)],
@@ -191,10 +191,10 @@ class UpdatableHeadBuilder:
 
 
 def _with_spare_slots(weight: Array, bias: Array, count: int) -> tuple[Array, Array]:
-    """Rows for labels to come, which together get less than count · e^-20 of the probability.
+    """Append rows for spare slots, which together get less than count · e^-20 of the probability.
 
-    For that, the other rows are moved so that the logits of a text average zero, which changes no probability: their
-    exponentials then sum up to at least their number.
+    For that, the other rows are shifted so that the logits of a text have mean zero, which changes no probability: the sum of
+    their exponentials is then at least their number.
     """
     weight, bias = weight - weight.mean(0), bias - bias.mean()
     return (

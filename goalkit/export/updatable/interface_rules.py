@@ -1,4 +1,4 @@
-"""Core ML's rules for what a model declares of itself (Model.cpp, InterfaceValidators.cpp)."""
+"""Core ML's rules for the declared interface of a model (Model.cpp, InterfaceValidators.cpp)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEWEST = 10
 
 
 def model_type(spec: Any) -> Iterator[str]:
-    """Whether a model of its type can be updatable."""
+    """The type of model can be updatable."""
     kind = spec.WhichOneof("Type")
     if kind is None:
         yield "the model has no type"
@@ -29,7 +29,7 @@ def model_type(spec: Any) -> Iterator[str]:
 
 
 def specification_version(spec: Any) -> Iterator[str]:
-    """Whether its specification version has what it uses."""
+    """The specification version supports all that the model uses."""
     version = spec.specificationVersion
     least = PROGRAMS_SINCE if spec.HasField(PROGRAM) else UPDATABLE_SINCE if spec.isUpdatable else 1
     if version < least:
@@ -39,7 +39,7 @@ def specification_version(spec: Any) -> Iterator[str]:
 
 
 def multi_function(spec: Any) -> Iterator[str]:
-    """Whether a model with several functions says everything in them."""
+    """A model with several functions declares everything in them."""
     description = spec.description
     if not description.functions and not description.defaultFunctionName:
         return
@@ -56,7 +56,7 @@ def multi_function(spec: Any) -> Iterator[str]:
 
 
 def features(spec: Any) -> Iterator[str]:
-    """Whether inputs and outputs are there, and each is complete."""
+    """There are inputs and outputs, and each is declared completely."""
     version, description = spec.specificationVersion, spec.description
     for each in description.functions or [description]:
         if not each.input and (version < NO_INPUT_SINCE or spec.HasField(NEIGHBOURS)):
@@ -128,7 +128,7 @@ def _ranged(shape: list[int], ranges: list[tuple[int, int]]) -> Iterator[str]:
 
 
 def optional(spec: Any) -> Iterator[str]:
-    """Whether what is optional may be so."""
+    """Only features that may be optional are."""
     left_out = [each for each in spec.description.input if each.type.isOptional]
     computes = spec.WhichOneof("Type") in (*NETWORKS, PROGRAM)
     for each in left_out:
@@ -148,7 +148,7 @@ def optional(spec: Any) -> Iterator[str]:
 
 
 def classifier(spec: Any) -> Iterator[str]:
-    """Whether a classifier has labels, and outputs for the label and its probabilities; a regressor, one for its number."""
+    """A classifier has labels, and outputs for the label and its probabilities; a regressor has an output for its number."""
     kind, description = spec.WhichOneof("Type"), spec.description
     part = getattr(spec, kind)
     kinds = {each.name: each.type.WhichOneof("Type") for each in reversed(description.output)}

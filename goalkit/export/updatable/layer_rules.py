@@ -18,7 +18,7 @@ INPUT_COUNTS = {
     "flatten": (1, 1),
     "uniDirectionalLSTM": (1, 3),
 }
-"""How many inputs layers take, of the kinds that a model may be trained through."""
+"""Number of inputs per kind of layer, for the kinds that a model may be trained through."""
 RANKS = {
     "convolution": (4, math.inf),
     "innerProduct": (1, 5),
@@ -28,7 +28,7 @@ RANKS = {
     "flatten": (3, math.inf),
     "uniDirectionalLSTM": (5, 5),
 }
-"""The least and the largest rank of their inputs and outputs, where ranks are kept exactly."""
+"""Smallest and largest rank of the inputs and outputs per kind of layer, for networks with exact ranks."""
 PADDED = {"convolution": "ConvolutionPaddingType", "pooling": "PoolingPaddingType"}
 OLD_KINDS = frozenset({
     "convolution", "innerProduct", "batchnorm", "activation", "pooling", "padding", "concat", "lrn", "softmax", "split",
@@ -37,21 +37,21 @@ OLD_KINDS = frozenset({
     "max", "min", "dot", "mvn", "embedding", "sequenceRepeat", "reorganizeData", "slice", "custom", "resizeBilinear",
     "cropResize",
 })  # fmt: skip
-"""Layers of iOS 12, which compute on blobs of rank 5 alone."""
+"""Kinds of layers of iOS 12, which compute on blobs of rank 5 only."""
 
 
 def network_of(spec: Any) -> Any:
-    """The network of a model that is one."""
+    """Return the network inside the message of a neural network model."""
     return getattr(spec, spec.WhichOneof("Type"))
 
 
 def kind_of(layer: Any) -> str:
-    """The kind of a layer."""
+    """Return the kind of a layer."""
     return layer.WhichOneof("layer") or "unknown"
 
 
 def exact_ranks(spec: Any) -> bool:
-    """Whether blobs have the ranks that are declared, instead of rank 5."""
+    """Whether blobs have the declared ranks, instead of rank 5."""
     network = network_of(spec)
     return bool(network.arrayInputShapeMapping or network.imageInputShapeMapping or not all(map(_old, network.layers)))
 
@@ -63,7 +63,7 @@ def _old(layer: Any) -> bool:
 
 
 def shape_mapping(spec: Any) -> Iterator[str]:
-    """Whether inputs come in a form that the layers take."""
+    """Inputs have a form that the layers accept."""
     network = network_of(spec)
     arrays = [each for each in spec.description.input if each.type.HasField("multiArrayType")]
     if arrays and not network.arrayInputShapeMapping:
@@ -90,7 +90,7 @@ def shape_mapping(spec: Any) -> Iterator[str]:
 
 
 def blobs(spec: Any) -> Iterator[str]:
-    """Whether each layer takes what is there by then, and makes what is new, and all that the model gives is made."""
+    """Each layer takes only blobs that are available and makes only new ones, and every output of the model is made."""
     network, description = network_of(spec), spec.description
     if not network.layers:
         yield "there is no layer"
@@ -115,7 +115,7 @@ def blobs(spec: Any) -> Iterator[str]:
 
 
 def layer_contents(spec: Any) -> Iterator[str]:
-    """Whether each layer has inputs, outputs, parameters and weights as its kind needs them."""
+    """Each layer has the inputs, outputs, parameters and weights that its kind needs."""
     for layer in network_of(spec).layers:
         kind = kind_of(layer)
         if kind == "unknown":
@@ -134,7 +134,7 @@ def layer_contents(spec: Any) -> Iterator[str]:
 
 
 def ranks(spec: Any) -> Iterator[str]:
-    """Where ranks are kept exactly: whether those of each blob agree, and are what its layers take."""
+    """In a network with exact ranks, the ranks of each blob are consistent and suit the layers."""
     if not exact_ranks(spec):
         return
     description = spec.description

@@ -9,12 +9,12 @@ from goalkit.export.updatable.parameters import whole_number_faults
 
 
 def count(spec: Any) -> Iterator[str]:
-    """Whether the number of neighbours, and what an app may set instead, is positive."""
+    """The number of neighbours, and the values that an app may choose instead, are positive."""
     yield from whole_number_faults("numberOfNeighbors", spec.kNearestNeighborsClassifier.numberOfNeighbors)
 
 
 def votes(spec: Any) -> Iterator[str]:
-    """Whether it is said how neighbours vote, and what the label is without any."""
+    """The weighting of the votes is given, and the label in the absence of neighbours."""
     classifier = spec.kNearestNeighborsClassifier
     if classifier.WhichOneof("WeightingScheme") is None:
         yield "there is no weighting scheme"
@@ -26,7 +26,7 @@ def votes(spec: Any) -> Iterator[str]:
 
 
 def index(spec: Any) -> Iterator[str]:
-    """Whether examples, labels and the way to search them fit together."""
+    """Examples, labels and search index are consistent."""
     classifier = spec.kNearestNeighborsClassifier
     found = classifier.nearestNeighborsIndex
     labels = max(len(classifier.stringClassLabels.vector), len(classifier.int64ClassLabels.vector))

@@ -1,4 +1,4 @@
-"""The other kind of updatable head: k nearest neighbours, which learn a new label from its first example."""
+"""The k-nearest-neighbours updatable head, which learns a new label from its first example."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from goalkit.tasks import task_named
 class NeighboursHeadBuilder:
     """Builds a k-nearest-neighbours head (Core ML's `KNearestNeighborsClassifier`).
 
-    It keeps the embeddings of its examples and lets the nearest ones vote. `MLUpdateTask` adds the user's examples; no
-    gradient is involved, and any label may be new.
+    It keeps the embeddings of its examples and lets the nearest ones vote. `MLUpdateTask` adds the user's examples; there is no
+    gradient descent, and any label may be new.
 
     Args:
-        task: whose head to build.
-        neighbours, neighbours_range: how many vote; an app may choose from the range.
-        weighting: "uniform", or "inverse_distance" for votes that weigh 1 / squared Euclidean distance.
+        task: the task whose head to build.
+        neighbours, neighbours_range: number of votes; an app may choose another from the range.
+        weighting: "uniform", or "inverse_distance" to weight votes by 1 / squared Euclidean distance.
     """
 
     task: str
@@ -42,16 +42,16 @@ class NeighboursHeadBuilder:
     def build(
         self, model: GoalModel, texts: Sequence[str] = (), labels: Sequence[str] = (), *, length: int | None = None
     ) -> UpdatableHead:
-        """The head, from `embedding`, float32 [H], to `label` and `probabilities`, holding N texts as its first neighbours.
+        """Build the head, from `embedding`, float32 [H], to `label` and `probabilities`, with N texts as its first examples.
 
         Args:
-            model: whose embeddings it compares.
-            texts: N texts; with none, the head says the task's first label until it is taught.
+            model: the model that computes the embeddings.
+            texts: N texts; without any, the head predicts the task's first label until it is updated.
             labels: their N labels.
-            length: tokens that texts are padded to; best that of the exported program.
+            length: tokens that texts are padded to, preferably that of the exported program.
 
         Raises:
-            ConfigurationError: the model has no such task, or a label is not one of it, or their numbers differ.
+            ConfigurationError: the model has no such task, the task lacks a label, or the numbers of texts and labels differ.
         """
         task = task_named(model.tasks, self.task)
         if len(texts) != len(labels):

@@ -1,4 +1,4 @@
-"""Core ML's rules for a neural network that is updated on the device (UpdatableNeuralNetworkValidator.cpp)."""
+"""Core ML's rules for neural networks that are updated on the device (UpdatableNeuralNetworkValidator.cpp)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPTIMIZER_NUMBERS = {"sgdOptimizer": ("learningRate",), "adamOptimizer": ("learn
 
 
 def _loss(spec: Any) -> Any | None:
-    """The one loss of a network, as the message of its kind; None if there is not just one that is known."""
+    """Return the loss of a network, as the message of its kind; None unless there is exactly one, of a known kind."""
     losses = network_of(spec).updateParams.lossLayers
     kind = losses[0].WhichOneof("LossLayerType") if len(losses) == 1 else None
     return getattr(losses[0], kind) if kind in LOSSES else None
@@ -139,7 +139,7 @@ def _training_inputs(spec: Any) -> Iterator[str]:
 
 
 def _back_propagation(spec: Any) -> Iterator[str]:
-    """From the loss backwards, layer by layer: once one was met that gradients do not pass, no updatable one may follow."""
+    """Backwards from the loss, no updatable layer comes after a layer that gradients do not pass."""
     loss = _loss(spec)
     if loss is None:
         return

@@ -14,17 +14,17 @@ from goalkit.export.updatable.parameters import chosen
 
 Array = npt.NDArray[np.float32]
 Step = Callable[[Sequence[Array]], None]
-"""Takes a gradient for each weight, and changes the weights in place."""
+"""Takes a gradient per weight, and updates the weights in place."""
 
 
 class Optimizer(ABC):
-    """An optimizer with the numbers of one training."""
+    """An optimizer with its hyperparameters."""
 
     parameters: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def start(self, weights: Sequence[Array]) -> Step:
-        """Begin a training of these weights."""
+        """Start training these weights; returns the function for one step."""
 
 
 @attrs.frozen
@@ -80,7 +80,7 @@ _KINDS: dict[str, type[SGD] | type[Adam]] = {"sgdOptimizer": SGD, "adamOptimizer
 
 
 def read_optimizer(message: Any, parameters: Mapping[str, float]) -> Optimizer:
-    """The optimizer of a network's update parameters, with an app's own values in place of the file's where given.
+    """Read the optimizer from a network's update parameters; `parameters` override the file's defaults, as an app may do.
 
     Raises:
         ConfigurationError: the file does not allow a value.

@@ -1,4 +1,4 @@
-"""The numbers that govern training on the device: a default, and what an app may set instead."""
+"""Hyperparameters of training on the device: a default, and the values that an app may choose instead."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from goalkit.errors import ConfigurationError
 
 
 def whole_number_faults(name: str, parameter: Any, *, positive: bool = True) -> Iterator[str]:
-    """What is wrong with an `Int64Parameter`: its default and what is allowed must be positive, and the default among it.
+    """Check an `Int64Parameter`: its default and allowed values must be positive, and the default one of them.
 
-    Core ML reads a set of values only up to the default (ParameterValidator.cpp).
+    Core ML checks a set of values only up to the default (ParameterValidator.cpp).
     """
     default = parameter.defaultValue
     if parameter.HasField("set"):
@@ -31,16 +31,16 @@ def whole_number_faults(name: str, parameter: Any, *, positive: bool = True) -> 
 
 
 def number_faults(name: str, parameter: Any) -> Iterator[str]:
-    """What is wrong with a `DoubleParameter`: its default must lie in its range."""
+    """Check a `DoubleParameter`: its default must lie in its range."""
     if parameter.HasField("range") and not parameter.range.minValue <= parameter.defaultValue <= parameter.range.maxValue:
         yield f"{name} is {parameter.defaultValue:g}, outside of {parameter.range.minValue:g} to {parameter.range.maxValue:g}"
 
 
 def chosen(name: str, parameter: Any, wanted: float | None) -> float:
-    """The value of a parameter: its default, or the one wanted, as `MLModelConfiguration.parameters` would set it.
+    """Return the value of a parameter: its default, or `wanted`, as `MLModelConfiguration.parameters` would set it.
 
     Raises:
-        ConfigurationError: the file does not allow the value wanted.
+        ConfigurationError: the file does not allow this value.
     """
     if wanted is None:
         return float(parameter.defaultValue)

@@ -1,7 +1,7 @@
-"""The single-file form: encoder and updatable head in one pipeline, from token ids to a label that can be taught.
+"""The single-file form: encoder and updatable head in one pipeline, from token ids to a label, trainable on the phone.
 
-Apple names this shape in its guide (Comparing ML Programs and Neural Networks): an ML program followed by a neural network of
-just the updatable part. coremltools' `make_pipeline` drops what makes it updatable, so the message is written here.
+Apple describes this in its guide (Comparing ML Programs and Neural Networks): an ML program followed by a neural network of
+just the updatable part. coremltools' `make_pipeline` drops what makes it updatable, so the message is built here.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ WEIGHTS = "weight.bin"
 def write_updatable_pipeline(bundle: Bundle, task: str, path: str | Path) -> Path:
     """Write a bundle's program and the updatable head of one task as one package.
 
-    It takes what the program takes, gives `label` and `probabilities`, and is trained with the program's inputs and `label`.
-    Only the head changes; the encoder runs again for each example and epoch, which two files and kept embeddings spare.
+    It takes the program's inputs, outputs `label` and `probabilities`, and is trained with the program's inputs and `label`.
+    Only the head changes. The encoder runs again for each example and epoch; separate files with stored embeddings avoid that.
 
     Args:
-        bundle: a bundle of one length with a head for the task.
-        task: whose head.
-        path: the package to write; it ends in `.mlpackage`, and replaces one there whole or not at all.
+        bundle: a bundle with one length and a head for the task.
+        task: the task whose head to use.
+        path: the package to write; it ends in `.mlpackage`. An existing one is replaced atomically.
 
     Returns:
         The path.
@@ -80,7 +80,7 @@ def _pipeline(program: Any, head: Any) -> Any:
 
 
 def _rename_weights(program: Any) -> None:
-    """Members of a pipeline share a folder, where each has weights called by its position."""
+    """Prefix weight files with the member's position: the members of a pipeline share a folder."""
     for function in program.mlProgram.functions.values():
         for block in function.block_specializations.values():
             for operation in block.operations:

@@ -1,4 +1,4 @@
-"""Core ML's rules for pipelines (PipelineValidator.cpp), and what an app needs besides."""
+"""Core ML's rules for pipelines (PipelineValidator.cpp), and further ones that an app needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from goalkit.export.updatable.comparison import same_type
 
 
 def members_of(spec: Any) -> list[Any]:
-    """The models that a pipeline is made of."""
+    """Return the models in a pipeline."""
     part = getattr(spec, spec.WhichOneof("Type"))
     return list(part.models if spec.HasField("pipeline") else part.pipeline.models)
 
@@ -20,14 +20,14 @@ def _names(spec: Any) -> list[str]:
 
 
 def version_of_members(spec: Any) -> Iterator[str]:
-    """Whether the pipeline is of no older version than a member, as coremltools sees to; Core ML's validator does not ask."""
+    """The version of a pipeline is no older than that of any member (coremltools ensures this; Core ML does not check it)."""
     most = max((each.specificationVersion for each in members_of(spec)), default=1)
     if spec.specificationVersion < most:
         yield f"specificationVersion of the pipeline is {spec.specificationVersion}, a member needs {most}"
 
 
 def updatable_member(spec: Any) -> Iterator[str]:
-    """Whether the last member is updatable if the pipeline is, and no other."""
+    """In an updatable pipeline the last member is updatable, and no other; else none is."""
     members = members_of(spec)
     if not spec.isUpdatable:
         for position, member in enumerate(members):
@@ -42,7 +42,7 @@ def updatable_member(spec: Any) -> Iterator[str]:
 
 
 def features(spec: Any) -> Iterator[str]:
-    """Whether each member takes what is there by then, and all that the pipeline gives is made."""
+    """Each member takes only features that are available, and every output of the pipeline is made."""
     members = members_of(spec)
     if not members:
         yield "there is no member"
@@ -62,7 +62,7 @@ def features(spec: Any) -> Iterator[str]:
 
 
 def names(spec: Any) -> Iterator[str]:
-    """Whether members have names of their own, if they have any."""
+    """Members' names are unique, if they have any."""
     names, members = _names(spec), members_of(spec)
     if names and len(names) != len(members):
         yield f"there are {len(names)} names for {len(members)} members"
@@ -71,7 +71,7 @@ def names(spec: Any) -> Iterator[str]:
 
 
 def training_inputs(spec: Any) -> Iterator[str]:
-    """Whether it says what it is trained with, which Core ML's validator does not ask of pipelines but an app needs."""
+    """Training inputs are declared, which Core ML's validator does not check for pipelines but an app needs."""
     if not spec.isUpdatable:
         return
     given = {feature.name for feature in spec.description.trainingInput}

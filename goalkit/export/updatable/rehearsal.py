@@ -1,4 +1,4 @@
-"""Rehearsing on this machine what `MLUpdateTask` will do with a saved head on the phone."""
+"""Rehearses on the desktop the training that `MLUpdateTask` will do with a saved head on the phone."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ ASSUMPTIONS = (
     "Adam corrects its moments for their start at zero (Kingma & Ba, 2015)",
     "numbers are float32",
 )
-"""What Apple does not document of `MLUpdateTask`, and is taken to be so here."""
+"""Assumptions about what Apple does not document of `MLUpdateTask`."""
 
 
 @attrs.frozen
 class Update:
-    """One rehearsed training: the seed of its shuffling, the mean loss of each epoch's batches, and the head it ends with."""
+    """One rehearsed training: the seed of its shuffling, the mean loss per epoch, and the resulting head."""
 
     seed: int
     losses: tuple[float, ...]
@@ -45,7 +45,7 @@ class Update:
 
 @attrs.frozen
 class Rehearsal:
-    """The same training under several seeds of shuffling, for the phone's own order is not known: see `ASSUMPTIONS`."""
+    """The same training with several shuffling seeds, as the order on the phone is unknown: see `ASSUMPTIONS`."""
 
     updates: tuple[Update, ...]
 
@@ -55,28 +55,28 @@ class Rehearsal:
         return np.array([update.losses for update in self.updates])
 
     def accuracies(self, embeddings: npt.ArrayLike, labels: Sequence[Label]) -> npt.NDArray[np.float64]:
-        """Share of N embeddings, float32 [N, H], that the head of each seed gives its right label, [seeds].
+        """Accuracy of the head of each seed on N embeddings, float32 [N, H], as an array [seeds].
 
         Raises:
-            TrainingError: there are no embeddings, or they or the labels do not fit the head.
+            TrainingError: there are no embeddings, or the embeddings or labels do not fit the head.
         """
         points = checked_examples(self.updates[0].spec, embeddings, labels)
         return np.array([accuracy(update.spec, points, labels) for update in self.updates])
 
     def save(self, path: str | Path, *, update: int = 0) -> Path:
-        """Write the head of one update, replacing `path` whole or not at all. Raises StorageError if it cannot be written."""
+        """Write the head of one update, replacing `path` atomically. Raises StorageError if it cannot be written."""
         path = Path(path)
         write_file(path, model_bytes(self.updates[update].spec))
         return path
 
 
 def accuracy(spec: Any, embeddings: Array, labels: Sequence[Label]) -> float:
-    """Share of embeddings, float32 [N, H], that a head gives its right label."""
+    """Share of embeddings, float32 [N, H], that a head predicts correctly."""
     return float(np.mean(predicted_labels(spec, embeddings) == np.array(labels)))
 
 
 def predicted_labels(spec: Any, embeddings: Array) -> npt.NDArray[np.str_ | np.int64]:
-    """The likeliest label of each of N embeddings, float32 [N, H], by a head, [N]."""
+    """Most probable labels, [N], of embeddings, float32 [N, H], according to a head."""
     model = executable(spec)
     found = model.predict_many(dict.fromkeys(model.inputs, embeddings), batch_size=256)
     labels = [found[name] for name, feature in model.outputs.items() if feature.is_label]
@@ -93,22 +93,22 @@ def rehearse_update(
     parameters: Mapping[str, float] | None = None,
     seeds: int = 10,
 ) -> Rehearsal:
-    """Train a saved head by the numbers in its own file: loss, optimizer, batch size, epochs, shuffle.
+    """Train a saved head with the settings in its own file: loss, optimizer, batch size, epochs, shuffle.
 
     Args:
         head: the `.mlmodel` file, or its protobuf message; a neural network or nearest neighbours.
-        embeddings: float32 [N, H], as the program gives them.
+        embeddings: float32 [N, H], as the program outputs them.
         labels: their N labels.
         parameters: values other than the file's defaults, as an app may set them in `MLModelConfiguration.parameters`:
             epochs, learningRate, miniBatchSize, momentum, beta1, beta2, eps, numberOfNeighbors.
-        seeds: how many orders of shuffling to try; the first is the file's own seed. Nearest neighbours are not shuffled, and
-            learn once.
+        seeds: number of shuffling orders; the first seed is the file's own. Nearest neighbours are not shuffled and are
+            trained once.
 
     Raises:
         UpdatableModelError: the head breaks a rule of Core ML.
         RuntimeModelError: the file is missing or damaged.
-        TrainingError: there are no examples, they do not fit the head, or are not numbers; or training ran to infinity.
-        ConfigurationError: the file does not have such a parameter, or does not allow the value.
+        TrainingError: there are no examples, they do not fit the head, or are not finite; or training diverged.
+        ConfigurationError: the file lacks a parameter, or does not allow its value.
     """
     points = np.asarray(embeddings, np.float32)
     source = str(head) if isinstance(head, str | Path) else "the head"
@@ -136,7 +136,7 @@ def _rehearsed(spec: Any, points: Array, labels: Sequence[Label], parameters: Ma
 
 @attrs.frozen
 class _Training:
-    """What the file says about training."""
+    """Training settings read from the file."""
 
     optimizer: Optimizer
     epochs: int
@@ -173,7 +173,7 @@ class _Training:
             rows = order.permutation(len(points)) if self.shuffled else np.arange(len(points))
             batches = [rows[start : start + self.batch_size] for start in range(0, len(rows), self.batch_size)]
             total = 0.0
-            with np.errstate(over="ignore", invalid="ignore"):  # told below
+            with np.errstate(over="ignore", invalid="ignore"):  # reported below
                 for batch in batches:
                     loss, gradients = loss_and_gradients(layers, points[batch], targets[batch])
                     step(gradients)
@@ -187,10 +187,10 @@ class _Training:
 
 
 def loss_and_gradients(layers: Sequence[Layer], points: Array, targets: npt.NDArray[np.int64]) -> tuple[float, list[Array]]:
-    """Mean categorical cross entropy, and its gradients by the weight and bias of each updatable layer, in their order.
+    """Mean categorical cross-entropy, and its gradients by the weight and bias of each updatable layer, in their order.
 
     Args:
-        layers: a chain that ends in a softmax.
+        layers: a chain of layers that ends in a softmax.
         points: float32 [N, H].
         targets: int [N].
     """
@@ -214,7 +214,7 @@ def loss_and_gradients(layers: Sequence[Layer], points: Array, targets: npt.NDAr
 
 
 def _with_weights(spec: Any, layers: Sequence[Layer]) -> Any:
-    """A copy of the head with the weights that its layers have now."""
+    """Return a copy of the head with the current weights of its layers."""
     updated = type(spec).FromString(spec.SerializeToString())
     for saved, layer in zip(updated.neuralNetworkClassifier.layers, layers, strict=True):
         if isinstance(layer, InnerProduct) and layer.updatable:
@@ -245,10 +245,10 @@ def _add_neighbours(spec: Any, points: Array, labels: Sequence[Label], parameter
 
 
 def checked_examples(spec: Any, embeddings: npt.ArrayLike, labels: Sequence[Label]) -> Array:
-    """The embeddings as float32 [N, H]; of nearest neighbours, labels may be new.
+    """Return the embeddings as float32 [N, H]. For nearest neighbours, labels may be new.
 
     Raises:
-        TrainingError: there are none, they do not fit the head or the labels, or a neural network does not have a label.
+        TrainingError: there are none, they do not fit the head or the labels, or a neural network lacks a label.
     """
     points = np.asarray(embeddings, np.float32)
     (feature,) = spec.description.input

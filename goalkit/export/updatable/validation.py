@@ -1,9 +1,9 @@
-"""Core ML's rules for models that are updated on the device, enforced on any system.
+"""Core ML's rules for models that are updated on the device, checked on any system.
 
-On a Mac they are enforced when a model is compiled; elsewhere nothing in coremltools does. They are those of Core ML's own
+On a Mac they are checked when a model is compiled; coremltools does not check them elsewhere. They are those of Core ML's own
 validator (coremltools, mlmodel/src/Validation: InterfaceValidators, NeuralNetworkValidator and its layers,
 UpdatableNeuralNetworkValidator, ParameterValidator, PipelineValidator, KNearestNeighborsClassifierValidator; Model.cpp and
-Comparison.cpp). A few more concern what an app needs and the validator does not ask; docs/updatable.md lists them.
+Comparison.cpp). A few more cover what an app needs but the validator does not check; docs/updatable.md lists them.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from goalkit.export.updatable.interface_rules import NEIGHBOURS, NETWORKS, PIPEL
 from goalkit.export.updatable.network_rules import NETWORK_RULES
 
 Rule = Callable[[Any], Iterator[str]]
-"""From a model's protobuf message to a sentence for each violation."""
+"""Yields a sentence per violation found in a model's protobuf message."""
 
 
 @attrs.frozen
 class Violation:
-    """A rule that a model breaks: its name, and what is wrong where."""
+    """A violated rule: its name, and a message that says what is wrong where."""
 
     rule: str
     message: str
 
 
 def validate_updatable(path: str | Path) -> None:
-    """Check any saved model against Core ML's rules for updatable models.
+    """Check a saved model against Core ML's rules for updatable models.
 
     Args:
         path: a `.mlmodel` file or `.mlpackage` folder.
 
     Raises:
-        UpdatableModelError: it breaks rules; each is named with what is wrong.
+        UpdatableModelError: it breaks rules; the message names each of them and says what is wrong.
         RuntimeModelError: the file is missing or damaged.
     """
     path = Path(path)
@@ -49,14 +49,14 @@ def validate_updatable(path: str | Path) -> None:
 
 
 def raise_violations(spec: Any, source: str) -> None:
-    """Raises UpdatableModelError, which speaks of `source`, if the model's protobuf message breaks rules."""
+    """Raise UpdatableModelError, which names `source`, if the model's protobuf message breaks rules."""
     if violations := find_violations(spec):
         messages = "; ".join(f"{each.rule}: {each.message}" for each in violations)
         raise UpdatableModelError(f"{source} cannot be updated on a device: {messages}; correct the model and save it again")
 
 
 def find_violations(spec: Any) -> list[Violation]:
-    """The rules that a model's protobuf message breaks as an updatable model."""
+    """Return the violations of the rules for updatable models in a model's protobuf message."""
     found = [] if spec.isUpdatable else [Violation("is-updatable", "isUpdatable is not set")]
     return found + _broken(spec)
 

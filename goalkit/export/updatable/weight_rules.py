@@ -9,9 +9,9 @@ FORMS = ("floatValue", "float16Value", "rawValue", "int8RawValue")
 
 
 def weight_faults(layer: Any) -> Iterator[str]:
-    """What is wrong with the numbers of an inner product, a convolution or a batch normalisation.
+    """Check the weights of an inner product, a convolution or a batch normalisation.
 
-    Core ML's validator lets an inner product without any weights pass; here it is refused, as it computes nothing.
+    Core ML's validator accepts an inner product without weights; here it is an error, as it computes nothing.
     """
     kind = layer.WhichOneof("layer")
     message = getattr(layer, kind)

@@ -1,6 +1,6 @@
-"""The `constexpr_` operations: weights from their compressed form, each by the formula of its documentation.
+"""The `constexpr_` operations: decompress weights with the formulas of their documentation.
 
-iOS 16 packs small integers into bytes and gives the shape apart; iOS 18 has small integer types, unpacked when they are read.
+iOS 16 packs small integers into bytes and gives the shape separately; iOS 18 has small integer types, unpacked on reading.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from goalkit.export.runtime.packing import unpack_bits
 
 @operation
 def constexpr_cast(source_val: Tensor, output_dtype: str) -> Tensor:
-    """A constant as another type."""
+    """Convert a constant to another type."""
     return source_val.to(dtype_named(output_dtype))
 
 
 @operation
 def constexpr_affine_dequantize(quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: Tensor) -> Tensor:
-    """scale · (quantized_data - zero_point), scale and zero point being one number or one for each place on `axis`."""
+    """scale · (quantized_data - zero_point); scale and zero point are single numbers, or have one per index on `axis`."""
     shape = [1] * quantized_data.ndim
     shape[int(axis)] = -1
     scale, zero_point = (each.reshape(shape) if each.ndim else each for each in (scale, zero_point))
@@ -29,7 +29,7 @@ def constexpr_affine_dequantize(quantized_data: Tensor, zero_point: Tensor, scal
 
 @operation
 def constexpr_blockwise_shift_scale(data: Tensor, scale: Tensor, offset: Tensor | None = None) -> Tensor:
-    """scale · (data - offset); each number of scale and offset serves a block of equal size."""
+    """scale · (data - offset); each number of scale and offset applies to a block of equal size."""
     scales = _spread(scale.float(), data.shape)
     return scales * (data.float() if offset is None else data.float() - _spread(offset.float(), data.shape))
 
@@ -38,7 +38,7 @@ def constexpr_blockwise_shift_scale(data: Tensor, scale: Tensor, offset: Tensor 
 def constexpr_lut_to_dense(
     indices: Tensor, lut: Tensor, shape: Tensor | None = None, vector_axis: Tensor | None = None
 ) -> Tensor:
-    """lut[indices]: one table for all (iOS 16, indices packed), or a table a block, of numbers or of vectors (iOS 18)."""
+    """lut[indices]: one table (iOS 16, packed indices), or one table per block, of numbers or of vectors (iOS 18)."""
     if shape is not None:
         sizes = numbers(shape)
         bits = (len(lut) - 1).bit_length()
@@ -59,7 +59,7 @@ def constexpr_sparse_to_dense(nonzero_data: Tensor, mask: Tensor, shape: Tensor 
 def constexpr_lut_to_sparse(
     indices_mask: Tensor, indices_nonzero_data: Tensor, lut: Tensor, vector_axis: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Look up the indices that `indices_mask` marks; gives the mask, widened by vectors, and the numbers under it."""
+    """Look up the indices that `indices_mask` marks; returns the mask, widened for vectors, and the numbers it marks."""
     dense = _look_up(_dense(indices_nonzero_data, indices_mask), lut, vector_axis)
     width = lut.shape[-1]
     mask = indices_mask if width == 1 else indices_mask.repeat_interleave(width, int(vector_axis))  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ def constexpr_lut_to_sparse(
 def constexpr_sparse_blockwise_shift_scale(
     data_mask: Tensor, nonzero_data: Tensor, scale: Tensor, offset: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """`constexpr_blockwise_shift_scale` of the numbers that `data_mask` marks; gives the mask and the results under it."""
+    """`constexpr_blockwise_shift_scale` of the numbers that `data_mask` marks; returns the mask and the results it marks."""
     dense = constexpr_blockwise_shift_scale(_dense(nonzero_data, data_mask), scale, offset)
     return data_mask, dense[data_mask.bool()]
 

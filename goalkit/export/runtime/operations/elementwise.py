@@ -1,4 +1,4 @@
-"""Operations on each number by itself, and reductions."""
+"""Elementwise operations, and reductions."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _product(x: Tensor, axes: list[int], keepdim: bool) -> Tensor:
 
 @operation
 def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
-    """x · Φ(x), exactly or by one of its two approximations."""
+    """x · Φ(x), exactly or in one of its two approximations."""
     if mode == "SIGMOID_APPROXIMATION":
         return x * torch.sigmoid(1.702 * x)
     return functional.gelu(x, approximate="tanh" if mode == "TANH_APPROXIMATION" else "none")
@@ -117,13 +117,13 @@ def log(x: Tensor, epsilon: Tensor | float = 1e-45) -> Tensor:
 
 @operation
 def clip(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """`x`, but at least alpha and at most beta."""
+    """`x` limited to the range from alpha to beta."""
     return torch.clamp(x, float(alpha), float(beta))
 
 
 @operation
 def cast(x: Tensor, dtype: str) -> Tensor:
-    """`x` as another type."""
+    """`x` converted to another type."""
     return x.to(dtype_named(dtype))
 
 
@@ -135,13 +135,13 @@ def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 @operation
 def reduce_argmax(x: Tensor, axis: Tensor | int = -1, keep_dims: Tensor | bool = False, output_dtype: str = "int32") -> Tensor:
-    """Where along `axis` the largest number stands."""
+    """Index of the largest number along `axis`."""
     return torch.argmax(x, int(axis), keepdim=bool(keep_dims)).to(dtype_named(output_dtype))
 
 
 @keeping
 def classify(probabilities: Tensor, classes: Sequence[str | int]) -> tuple[Tensor, Tensor]:
-    """Which of `classes` is the likeliest, by its place, and the probabilities, whatever their shape, in their order."""
+    """Index of the most probable of `classes`, and the probabilities, flattened."""
     flat = probabilities.flatten()
     if len(flat) != len(classes):
         raise ValueError(f"{len(classes)} classes")
@@ -150,7 +150,7 @@ def classify(probabilities: Tensor, classes: Sequence[str | int]) -> tuple[Tenso
 
 @operation
 def cumsum(x: Tensor, axis: Tensor | int = 0, exclusive: Tensor | bool = False, reverse: Tensor | bool = False) -> Tensor:
-    """Running sum along `axis`."""
+    """Cumulative sum along `axis`."""
     if bool(exclusive) or bool(reverse):
         raise NotImplementedError("an exclusive or reversed running sum")
     return torch.cumsum(x, int(axis), dtype=x.dtype)

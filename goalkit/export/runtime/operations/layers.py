@@ -20,13 +20,13 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 @operation
 def matmul(x: Tensor, y: Tensor, transpose_x: Tensor | bool = False, transpose_y: Tensor | bool = False) -> Tensor:
-    """x · y, with either's last two axes swapped first."""
+    """x · y; the last two axes of either can be transposed first."""
     return torch.matmul(x.mT if bool(transpose_x) else x, y.mT if bool(transpose_y) else y)
 
 
 @operation
 def einsum(values: Sequence[Tensor], equation: str) -> Tensor:
-    """Products of two tensors summed as the equation says."""
+    """Product of two tensors, summed according to the equation."""
     return torch.einsum(equation, *values)
 
 
@@ -70,7 +70,7 @@ def layer_norm(
     beta: Tensor | None = None,
     epsilon: Tensor | float = 1e-5,
 ) -> Tensor:
-    """(x - mean) / sqrt(variance + epsilon) · gamma + beta over `axes`, by default all."""
+    """(x - mean) / sqrt(variance + epsilon) · gamma + beta over `axes`, by default all of them."""
     over = list(range(x.ndim)) if axes is None else sorted(axis % x.ndim for axis in numbers(axes))
     if over == list(range(x.ndim - len(over), x.ndim)):
         return functional.layer_norm(x, [x.shape[axis] for axis in over], gamma, beta, float(epsilon))
@@ -90,7 +90,7 @@ def batch_norm(
     beta: Tensor | None = None,
     epsilon: Tensor | float = 1e-5,
 ) -> Tensor:
-    """(x - mean) / sqrt(variance + epsilon) · gamma + beta for each channel, the second axis."""
+    """(x - mean) / sqrt(variance + epsilon) · gamma + beta per channel, the second axis."""
     return functional.batch_norm(x, mean, variance, gamma, beta, eps=float(epsilon))
 
 
@@ -102,8 +102,8 @@ def softmax(x: Tensor, axis: Tensor | int = -1) -> Tensor:
 
 @operation
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-    """softmax(query · keyᵀ / sqrt(width) + mask) · value; a mask of booleans admits where it is true."""
-    # torch's own has no batching rule on processors
+    """softmax(query · keyᵀ / sqrt(width) + mask) · value; a boolean mask is true where attention is allowed."""
+    # torch's own function has no batching rule on CPUs
     scores = query @ key.mT / math.sqrt(query.shape[-1])
     if attn_mask is not None and attn_mask.dtype == torch.bool:
         scores = scores.masked_fill(~attn_mask, -math.inf)

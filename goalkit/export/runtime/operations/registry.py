@@ -1,4 +1,4 @@
-"""The register of operations, and what their functions share."""
+"""The registry of operations, and functions that they share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Operation = Callable[..., Any]
 F = TypeVar("F", bound=Operation)
 
 OPERATIONS: dict[str, Operation] = {}
-"""Each operation by its MIL name. It takes keyword arguments and returns a tensor, or a tuple if it has several outputs."""
+"""Functions by MIL operation name. They take keyword arguments and return a tensor, or a tuple for several outputs."""
 
 KEEPING: set[str] = set()
-"""Operations whose results hold only numbers that were put in, so that they need no rounding."""
+"""Operations whose results contain only numbers of their inputs, so that they need no rounding."""
 
 DTYPES = {
     "fp16": torch.float32,  # the program rounds every result that is declared in half precision
@@ -27,7 +27,7 @@ DTYPES = {
     "int32": torch.int32,
     "bool": torch.bool,
 }
-"""What torch computes in for each type of MIL."""
+"""The torch type used for each type of MIL."""
 
 
 def operation(function: F) -> F:
@@ -37,18 +37,18 @@ def operation(function: F) -> F:
 
 
 def keeping(function: F) -> F:
-    """Register a function that only moves or chooses numbers."""
+    """Register a function that only moves or selects numbers."""
     KEEPING.add(function.__name__)
     return operation(function)
 
 
 def numbers(value: Tensor) -> list[int]:
-    """A constant tensor of integers as a list."""
+    """Convert a constant tensor of integers to a list."""
     return [int(each) for each in value.reshape(-1).tolist()]
 
 
 def dtype_named(name: str) -> torch.dtype:
-    """The torch type for a type name of MIL."""
+    """Return the torch type for the name of a MIL type."""
     if name not in DTYPES:
         raise NotImplementedError(f"type {name}")
     return DTYPES[name]
