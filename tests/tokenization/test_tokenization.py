@@ -62,7 +62,7 @@ def test_windows_line_ends_make_no_other_vocabulary(tmp_path):
 def test_texts_and_lengths_that_cannot_be_encoded_are_told():
     with pytest.raises(DatasetError, match="is not valid Unicode"):
         TOKENIZER.encode(["跑步", "\udcd6"])
-    with pytest.raises(ConfigurationError, match="length is 2: it must hold"):
+    with pytest.raises(ConfigurationError, match="length is 2: it must be at least 3"):
         TOKENIZER.encode(["跑步"], 2)
 
 
