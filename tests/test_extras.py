@@ -117,7 +117,9 @@ def test_the_command_line_of_the_core(core, exported):
     page = core("-m", "goalkit", "predict", "--bundle", exported.path, "今晚跑五公里")
     assert page.returncode == 0, page.stderr
     assert exported.predict(["今晚跑五公里"])[0].labels["category"] in page.stdout
-    assert "Ask a bundle about goals" in core("-m", "goalkit", "--help").stdout
+    page = core("-m", "goalkit", "--help")
+    assert page.returncode == 0, page.stderr
+    assert "predict" in page.stdout
     page = core("-m", "goalkit", "doctor")
     assert page.returncode == 0, page.stderr
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in page.stdout.splitlines() if line.strip()}

@@ -33,6 +33,7 @@ from goalkit.export.runtime.network import NeuralNetworkClassifier
 from goalkit.export.texts import ExampleTexts
 from goalkit.export.updatable.head import UpdatableHead
 from goalkit.export.updatable.validation import raise_violations
+from goalkit.extras import extra
 from goalkit.model import GoalModel
 from goalkit.tokenization import TokenBatch
 from goalkit.weights import stored_weights
@@ -224,6 +225,8 @@ class CoreMLExporter:
     def _manifest(self, model: GoalModel, heads: Sequence[UpdatableHead], calibration: str, golden: str) -> Manifest:
         forms = Counter(str(storage.form) for _, _, storage in stored_weights(model))
         libraries = ("goalkit", "torch", "transformers", "tokenizers", "coremltools", "numpy")
+        with extra("export"):
+            versions = {name: version(name) for name in libraries}
         return Manifest(
             tasks=model.tasks,
             inputs=("input_ids",) if self.derive_mask else ("input_ids", "attention_mask"),
@@ -239,7 +242,7 @@ class CoreMLExporter:
                 backbone=model.configuration.backbone,
                 model_sha256=model.digest(),
                 compression=dict(forms),
-                versions={name: version(name) for name in libraries},
+                versions=versions,
                 calibration=calibration,
                 golden=golden,
             ),
