@@ -33,10 +33,11 @@ def pages(saved: Mapping[str, Any]) -> dict[str, str]:
         sections.append(calibration.page(saved["calibration"], saved.get("titles"), _where(saved["calibration"])))
     head = "# Benchmarks\n\nWritten by `python -m benchmarks`. No figure was taken on a phone.\n"
     found = {"docs/benchmarks.md": "\n".join([head, *sections])}
+    measured = {page for name, (page, _) in TABLES.items() if name in saved}
     for name, (page, table) in TABLES.items():
-        if name in saved:
+        if page in measured:
             text = found.get(page) or (ROOT / page).read_text(encoding="utf-8")
-            found[page] = _with_table(page, text, name, table(saved[name]))
+            found[page] = _with_table(page, text, name, table(saved[name]) if name in saved else "")
     return found
 
 
