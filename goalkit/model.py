@@ -19,7 +19,7 @@ from torch.nn.utils import parametrize
 
 from goalkit.backbones import Encoder, find_backbone, vocabulary_from_texts
 from goalkit.classifier import Classifier
-from goalkit.configuration import from_dict, json_bytes, one_of, read_json, to_dict
+from goalkit.configuration import from_dict, json_bytes, one_of, read_json, to_dict, write_json
 from goalkit.errors import ConfigurationError, ModelError, reason_of
 from goalkit.outputs import Output
 from goalkit.storage import MODEL, combined_digest, readable_folder, replacing_folder
@@ -190,21 +190,23 @@ class GoalModel(Classifier):
         """Size of the tensors on disk in bytes."""
         return len(self._contents()["model.safetensors"])
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, records: Mapping[str, Any] | None = None) -> Path:
         """Write `config.json`, `model.safetensors` and `vocab.txt`, replacing the folder atomically.
+
+        Args:
+            folder: where to write.
+            records: further files of the folder, such as `training.json`: by name, what they hold, ready for JSON.
 
         Raises:
             StorageError: the folder cannot be written.
         """
         folder = Path(folder)
         with replacing_folder(folder, MODEL) as temporary:
-            self.write_files(temporary)
+            for name, data in self._contents().items():
+                (temporary / name).write_bytes(data)
+            for name, record in (records or {}).items():
+                write_json(temporary / name, record)
         return folder
-
-    def write_files(self, folder: Path) -> None:
-        """Write the files of the model into an existing folder; other files in it are not changed."""
-        for name, data in self._contents().items():
-            (folder / name).write_bytes(data)
 
     @classmethod
     def load(cls, folder: str | Path) -> GoalModel:

@@ -11,9 +11,8 @@ import numpy as np
 
 from goalkit.compress.contract import CompressionContext, Teacher
 from goalkit.compress.recipes import Recipe, RecipeLike, as_recipe
-from goalkit.configuration import to_dict, write_json
+from goalkit.configuration import to_dict
 from goalkit.model import GoalModel
-from goalkit.storage import MODEL, replacing_folder
 
 if TYPE_CHECKING:
     from goalkit.datasets import Splits
@@ -38,11 +37,7 @@ class Compression:
         Raises:
             StorageError: the folder cannot be written.
         """
-        folder = Path(folder)
-        with replacing_folder(folder, MODEL) as temporary:
-            self.model.write_files(temporary)
-            write_json(temporary / "recipe.json", to_dict(self.recipe))
-        return folder
+        return self.model.save(folder, records={"recipe.json": to_dict(self.recipe)})
 
 
 @attrs.frozen

@@ -12,12 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from goalkit.configuration import between, one_of, to_dict, write_json
+from goalkit.configuration import between, one_of, to_dict
 from goalkit.datasets import Dataset
 from goalkit.errors import TrainingError
 from goalkit.extras import extra
 from goalkit.model import GoalModel
-from goalkit.storage import MODEL, replacing_folder
 from goalkit.training.batching import Places
 from goalkit.training.contrastive import SupervisedContrast, balanced_batches
 from goalkit.training.encoding import EncodedRows, rows_to_learn
@@ -169,11 +168,7 @@ class FewLabelsRun:
 
     def save(self, folder: str | Path) -> Path:
         """Write the model folder, and `training.json` with configuration and data fingerprint into it."""
-        folder = Path(folder)
-        with replacing_folder(folder, MODEL) as temporary:
-            self.model.write_files(temporary)
-            write_json(temporary / "training.json", self.record())
-        return folder
+        return self.model.save(folder, records={"training.json": self.record()})
 
 
 def fit_head(head: nn.Linear, embeddings: npt.NDArray[np.float32], truth: npt.NDArray[np.int64], seed: int) -> float:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from goalkit.configuration import to_dict, write_json
+from goalkit.configuration import to_dict
 from goalkit.evaluation.scores import TaskScore
 from goalkit.extras import extra
 from goalkit.model import GoalModel
-from goalkit.storage import MODEL, replacing_folder
 from goalkit.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -74,11 +73,7 @@ class TrainingRun:
 
     def save(self, folder: str | Path) -> Path:
         """Write the model folder, and `training.json` with configuration, data fingerprint and every epoch into it."""
-        folder = Path(folder)
-        with replacing_folder(folder, MODEL) as temporary:
-            self.model.write_files(temporary)
-            write_json(temporary / "training.json", self.record())
-        return folder
+        return self.model.save(folder, records={"training.json": self.record()})
 
     def plot(self) -> Figure:
         """Draw losses and validation scores by epoch; a notebook shows it. Requires matplotlib."""
