@@ -76,20 +76,20 @@ def tried(family: str) -> dict[str, Any]:
             model = small(family)
             ids, mask = texts(model)
             right = torch.softmax(model(input_ids=ids, attention_mask=mask).logits, -1)
-    except Exception as fault:  # whatever it is, the settings above do not suit the family
-        return {"outcome": "not built", "reason": short(fault)}
+    except Exception as error:  # whatever it is, the settings above do not suit the family
+        return {"outcome": "not built", "reason": short(error)}
     try:
         found = executed(model, ids, mask, "float32")
-    except GoalkitError as fault:
-        return {"outcome": "refused", "reason": short(fault)}
-    except Exception as fault:
-        return {"outcome": "raw error", "reason": f"{type(fault).__name__}: {short(fault)}"}
+    except GoalkitError as error:
+        return {"outcome": "refused", "reason": short(error)}
+    except Exception as error:
+        return {"outcome": "raw error", "reason": f"{type(error).__name__}: {short(error)}"}
     error = float((found - right).abs().max())
     result: dict[str, Any] = {"outcome": "exported" if error < 1e-4 else "wrong", "largest_error": float(f"{error:.2g}")}
     try:
         result["rounding"] = float(f"{difference(executed(model, ids, mask, 'float16'), right):.2g}")
-    except GoalkitError as fault:
-        result["rounding_refused"] = short(fault)
+    except GoalkitError as error:
+        result["rounding_refused"] = short(error)
     return result
 
 
@@ -120,9 +120,9 @@ def time_limit() -> Iterator[None]:
         signal.signal(signal.SIGALRM, previous)
 
 
-def short(fault: BaseException) -> str:
+def short(error: BaseException) -> str:
     """The message of an error in one line, short enough for a table, without addresses in memory."""
-    return re.sub(r"0x[0-9a-f]+", "0x…", reason_of(fault))[:160]
+    return re.sub(r"0x[0-9a-f]+", "0x…", reason_of(error))[:160]
 
 
 def measure(data: Path | None) -> dict[str, Any]:
@@ -154,9 +154,9 @@ def table(found: dict[str, Any]) -> str:
         "|---|---|---|---|",
     ]
     for family, each in found["families"].items():
-        told = f"{each['largest_error']:.1e}" if "largest_error" in each else _cell(each["reason"])
+        gap = f"{each['largest_error']:.1e}" if "largest_error" in each else _cell(each["reason"])
         half = f"{each['rounding']:.2g}" if "rounding" in each else _cell(each.get("rounding_refused", ""))
-        lines.append(f"| {family} | {each['outcome']} | {told} | {half} |")
+        lines.append(f"| {family} | {each['outcome']} | {gap} | {half} |")
     where = f"Measured on {found['date']}, {found['machine']}."
     return "\n".join([*lines, "", where, ""])
 

@@ -17,7 +17,7 @@ def test_unknown_key_lists_the_valid_ones():
         from_dict(Trainer, {"epoch": 3}, source="run.json")
 
 
-def test_wrong_type_and_out_of_range_are_told():
+def test_wrong_type_and_out_of_range_are_reported():
     with pytest.raises(ConfigurationError, match=r"run.json: .*epochs"):
         from_dict(Trainer, {"epochs": "many"}, source="run.json")
     with pytest.raises(ConfigurationError, match="run.json: epochs is 0: it must be a whole number, at least 1"):
@@ -25,7 +25,7 @@ def test_wrong_type_and_out_of_range_are_told():
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda: Trainer(learning_rate=0), "learning_rate is 0: it must be above 0"),
         (lambda: Trainer(epochs=2.5), "epochs is 2.5: it must be a whole number, at least 1"),
@@ -44,13 +44,13 @@ def test_wrong_type_and_out_of_range_are_told():
         (lambda: Task("kind", ("a", "a")), "empty or repeated labels"),
     ],
 )
-def test_bad_settings_are_refused_at_once(make, told):
+def test_bad_settings_are_refused_at_once(make, message):
     with pytest.raises(ConfigurationError) as caught:
         make()
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_broken_json_is_told_with_its_place(tmp_path):
+def test_broken_json_is_reported_with_its_place(tmp_path):
     (tmp_path / "config.json").write_text('{"a": ')
     with pytest.raises(ModelError, match="not valid JSON .*line 1 column 7"):
         read_json(tmp_path / "config.json", error=ModelError)

@@ -62,7 +62,7 @@ def test_every_figure_in_the_docs_is_drawn_by_a_benchmark():
     assert there - {"docs/architecture.svg"} == set(render.figures(SAVED))  # which shows no number
 
 
-def test_a_page_without_the_place_for_its_table_is_told(monkeypatch, tmp_path):
+def test_a_page_without_the_place_for_its_table_is_reported(monkeypatch, tmp_path):
     (tmp_path / "README.md").write_text("# goalkit\n", encoding="utf-8")
     monkeypatch.setattr(render, "ROOT", tmp_path)
     with pytest.raises(ValueError, match="README.md has no place for the table of demo: write <!-- written by"):

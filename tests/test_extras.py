@@ -83,7 +83,7 @@ def windows(install):
     return install("train", without=["coremltools"])
 
 
-def told(page):
+def message_of(page):
     """What a command said on standard error, which is one line."""
     assert page.returncode == 1, page.stderr
     (line,) = page.stderr.splitlines()
@@ -143,7 +143,7 @@ def test_a_command_that_needs_an_extra_says_which_in_one_line(core, run, tmp_pat
     run.save(tmp_path / "model")
     (tmp_path / "in.csv").write_text("text,category\n跑步,健康\n读书,学习\n", encoding="utf-8")
     places = [tmp_path / each if each in ("model", "in.csv", "out.csv") else each for each in command]
-    line = told(core("-m", "goalkit", *places))
+    line = message_of(core("-m", "goalkit", *places))
     assert line.startswith("goalkit: this needs ")
     assert line.endswith(f', which is not installed: pip install "goalkit[{missing}]"')
 

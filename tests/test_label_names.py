@@ -121,13 +121,13 @@ def test_a_model_learns_some_of_the_tasks_with_labels_in_its_own_order(splits):
     tasks = [Task(name, TASKS[name].labels[::-1]) for name in ("completion", "category")]
     model = GoalModel.from_backbone("tiny-bert", tasks=tasks, encoder={"num_hidden_layers": 1, "hidden_size": 32})
     few = splits.train.take(range(120))
-    told = Dataset.from_columns(few.texts, {task.name: few.labels[task.name] for task in tasks}, tasks=tasks)
+    given = Dataset.from_columns(few.texts, {task.name: few.labels[task.name] for task in tasks}, tasks=tasks)
     for fit in (
         lambda rows: Trainer(epochs=1).fit(model, Splits(rows, rows, rows), progress=False),
         lambda rows: FewLabelsTrainer(tuning="contrastive", steps=2, precision="float32").fit(model, rows, progress=False),
         lambda rows: FewLabelsTrainer(tuning="frozen").fit(model, rows, progress=False),
     ):
-        assert fit(few).model.digest() == fit(told).model.digest()
+        assert fit(few).model.digest() == fit(given).model.digest()
 
 
 def test_what_cannot_be_matched_by_name_is_refused(run, untrained, splits):

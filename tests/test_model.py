@@ -79,7 +79,7 @@ def _edit(folder, **changes):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (_cut, "model.safetensors is missing or damaged"),
         (_drop, "model.safetensors is missing or damaged"),
@@ -96,12 +96,12 @@ def _edit(folder, **changes):
         (lambda folder: _edit(folder, tasks=[{"name": "other", "labels": ["a", "b"]}]), "does not fit config.json"),
     ],
 )
-def test_damaged_model_is_told_in_one_line(untrained, tmp_path, damage, told):
+def test_damaged_model_is_reported_in_one_line(untrained, tmp_path, damage, message):
     folder = untrained.save(tmp_path / "model")
     damage(folder)
     with pytest.raises(ModelError) as caught:
         GoalModel.load(folder)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

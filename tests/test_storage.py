@@ -44,7 +44,7 @@ def test_a_failure_leaves_the_old_folder(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_full_disk_is_told_and_leaves_the_old_folder(tmp_path):
+def test_a_full_disk_is_reported_and_leaves_the_old_folder(tmp_path):
     write(tmp_path / "out", "old")
     with (
         pytest.raises(StorageError, match="No space left on device.*the previous content is unchanged"),
@@ -90,7 +90,7 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path):
     assert (tmp_path / "link").is_symlink()
 
 
-def test_a_file_in_the_way_is_told(tmp_path):
+def test_a_file_in_the_way_is_reported(tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(StorageError, match="is a file, not a folder"):
         write(tmp_path / "out", "new")

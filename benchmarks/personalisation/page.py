@@ -37,7 +37,7 @@ def page(found: dict[str, Any], where: str) -> str:
             "",
             *(line for name, base in found["bases"].items() for line in [*_base(name, base), ""]),
             "The last column of the tables of strategies takes in the goals of others that lie within what the user files "
-            "elsewhere: there the head has learnt to disagree with them, as it was told. In the tables of new categories a "
+            "elsewhere: there the head has learnt to disagree with them, as intended. In the tables of new categories a "
             f"spare slot is taught {protocol['new_examples']} examples (mean of {protocol['draws']} draws), with settings "
             "chosen on other categories.",
             "",

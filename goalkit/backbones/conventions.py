@@ -45,7 +45,7 @@ class Convention:
 
     Args:
         mask: the form of its attention mask.
-        first_position: position of the first token, to be told to the model; None to leave positions to the model.
+        first_position: position of the first token, which the model is given; None leaves positions to the model.
         token_types: whether to say that all tokens are of type 0.
     """
 
@@ -123,13 +123,13 @@ def _attempt(
 def _conventions(model: nn.Module) -> Iterator[Convention]:
     config: Any = model.config
     accepted: Mapping[str, Any] = inspect.signature(model.forward).parameters
-    told = Convention(additive, first_position(model) if "position_ids" in accepted else None, "token_type_ids" in accepted)
+    passed = Convention(additive, first_position(model) if "position_ids" in accepted else None, "token_type_ids" in accepted)
     # a window wider than the texts tried here would go unnoticed, so models with one are never given a mask without it
     windowed = "sliding_attention" in (getattr(config, "layer_types", None) or ())
     masks: tuple[Mask, ...] = (by_layer_type, plain) if windowed else (additive, plain)
     for mask in masks:
-        yield attrs.evolve(told, mask=mask)
-        yield attrs.evolve(told, mask=mask, first_position=None)
+        yield attrs.evolve(passed, mask=mask)
+        yield attrs.evolve(passed, mask=mask, first_position=None)
         yield Convention(mask, None, False)
 
 

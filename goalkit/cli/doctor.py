@@ -56,8 +56,8 @@ def _extras() -> list[tuple[str, str, str]]:
     rows = []
     for name in sorted(set(metadata("goalkit").get_all("Provides-Extra") or ()) - NOT_FOR_USERS):
         lacking = _lacking(name)
-        told = f'pip install "goalkit[{name}]" adds {", ".join(lacking)}' if lacking else ""
-        rows.append((f"[{name}]", "missing" if lacking else "installed", told))
+        advice = f'pip install "goalkit[{name}]" adds {", ".join(lacking)}' if lacking else ""
+        rows.append((f"[{name}]", "missing" if lacking else "installed", advice))
     return rows
 
 

@@ -222,7 +222,7 @@ def _result(study: Study, trainer: Trainer) -> SearchResult:
     importances = {}
     if len({trial.value for trial in complete}) > 1:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Some regimes for parameter")  # few trials: told by their number
+            warnings.filterwarnings("ignore", message="Some regimes for parameter")  # with few trials
             importances = {name: float(share) for name, share in get_param_importances(study).items()}
     best = study.best_trial
     return SearchResult(

@@ -87,14 +87,14 @@ def test_checkpoint_folder_gives_its_weights_and_vocabulary(backbone, tmp_path, 
     assert again.digest() == model.digest()
 
 
-def test_wrong_or_missing_checkpoint_is_told(tmp_path, tiny_checkpoint):
+def test_wrong_or_missing_checkpoint_is_reported(tmp_path, tiny_checkpoint):
     with pytest.raises(ModelError, match="holds a bert model, backbone 'mobilebert' needs mobilebert"):
         GoalModel.from_backbone("mobilebert", tasks=GOAL_TASKS, checkpoint=tiny_checkpoint("bert-base-chinese"))
     with pytest.raises(ModelError, match="no usable checkpoint at .*give a folder with config.json"):
         GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=tmp_path)
 
 
-def test_damaged_checkpoint_is_told(tiny_checkpoint):
+def test_damaged_checkpoint_is_reported(tiny_checkpoint):
     from safetensors.torch import load_file, save_file
 
     folder = tiny_checkpoint("bert-base-chinese")
@@ -204,7 +204,7 @@ def test_fewer_rows_than_token_ids_are_refused_with_the_numbers(checkpoint):
         GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
 
 
-def test_impossible_setting_is_told():
+def test_impossible_setting_is_reported():
     with pytest.raises(ConfigurationError, match="backbone 'tiny-bert' cannot be built with .*correct the setting"):
         GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, encoder={"hidden_size": 63})
 

@@ -58,7 +58,7 @@ def test_brackets_in_a_goal_are_shown_as_they_are(exported):
     assert "[工作] 写报告[/x]" in page.output
 
 
-def test_an_output_that_cannot_be_is_told_before_training(tmp_path):
+def test_an_output_that_cannot_be_is_reported_before_training(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     page = call("train", "--output", tmp_path)
     assert isinstance(page.exception, StorageError)
@@ -148,7 +148,7 @@ def test_train_resumes_evaluates_and_searches(tmp_path, splits):
     assert json.loads(found.read_bytes())["schedule"] == "cosine"
 
 
-def test_settings_that_are_unknown_are_told_with_the_valid_ones(tmp_path):
+def test_settings_that_are_unknown_are_reported_with_the_valid_ones(tmp_path):
     (tmp_path / "trainer.json").write_text('{"epoch": 1}')
     page = call("train", "--settings", tmp_path / "trainer.json", "--output", tmp_path / "model")
     assert "unknown key epoch in Trainer; valid keys are epochs, learning_rate" in str(page.exception)
@@ -183,8 +183,8 @@ def test_evaluate_and_verify_take_the_tasks_that_a_file_has(run, exported, split
     page = call("verify", exported.path, "--data", some)
     assert page.exit_code == 0, page.output
     assert "scored: category; not scored: difficulty, completion" in page.output
-    told = " ".join(page.output.split())
-    assert "without labels for difficulty, completion the split differs from the one in training" in told
+    message = " ".join(page.output.split())
+    assert "without labels for difficulty, completion the split differs from the one in training" in message
     write_csv(other, {"text": ["跑步", "游泳"], "mood": ["好", "坏"]})
     for arguments in (["evaluate", model, "--all"], ["verify", exported.path]):
         page = call(*arguments, "--data", other)
@@ -206,7 +206,7 @@ def test_evaluate_of_one_task_takes_the_test_part_that_training_left(run, splits
     assert reports[0] == reports[1]
 
 
-def test_a_label_of_a_file_that_the_model_does_not_know_is_told_with_its_line(run, tmp_path):
+def test_a_label_of_a_file_that_the_model_does_not_know_is_reported_with_its_line(run, tmp_path):
     run.save(tmp_path / "model")
     write_csv(tmp_path / "goals.csv", {"text": ["跑步", "去海边"], "category": ["健康", "旅行"]})
     page = call("evaluate", tmp_path / "model", "--data", tmp_path / "goals.csv", "--all")
@@ -215,7 +215,7 @@ def test_a_label_of_a_file_that_the_model_does_not_know_is_told_with_its_line(ru
     )
 
 
-def test_labels_that_a_macro_f1_leaves_out_are_told(capsys):
+def test_labels_that_a_macro_f1_leaves_out_are_reported(capsys):
     show_scores("one text", (TaskScore("completion", 1.0, 1.0, 1, 3), TaskScore("category", 0.5, 0.4, 5, 5)))
     assert "100.0% over 1 of 3 labels" in capsys.readouterr().out
     task = Task("kind", ("甲", "乙", "丙"))

@@ -74,7 +74,7 @@ def test_no_two_options_of_a_command_name_one_file_that_is_written(name, written
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("clean goals.csv --output out.csv --log goals.csv", "'--log': goals.csv is the path that 'DATA' reads (goals.csv)"),
         ("clean goals.csv --output goals.csv", "'--output': goals.csv is the path that 'DATA' reads (goals.csv)"),
@@ -101,7 +101,7 @@ def test_no_two_options_of_a_command_name_one_file_that_is_written(name, written
         ("profile x --output p.json --trace p.json", "'--trace': p.json is the path that '--output' writes"),
     ],
 )
-def test_the_message_says_which_options_meet_where(line, told, tmp_path, monkeypatch):
+def test_the_message_says_which_options_meet_where(line, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x").mkdir()
     (tmp_path / "goals.csv").write_text(LINE, encoding="utf-8")
@@ -109,7 +109,7 @@ def test_the_message_says_which_options_meet_where(line, told, tmp_path, monkeyp
     (tmp_path / "link.csv").symlink_to("goals.csv")
     page = CliRunner().invoke(goalkit, line.split())
     assert page.exit_code == 2, page.output
-    assert told in page.output
+    assert message in page.output
     assert (tmp_path / "goals.csv").read_text(encoding="utf-8") == LINE
 
 

@@ -50,8 +50,8 @@ def test_report_tells_size_and_agreement(run, splits):
 
 
 def test_unknown_recipe_and_unsound_weights_are_refused(untrained):
-    told = "no recipe 'zip'; the recipes are int8, palette4, palette6, the techniques .*palettisation, quantisation"
-    with pytest.raises(ConfigurationError, match=told):
+    message = "no recipe 'zip'; the recipes are int8, palette4, palette6, the techniques .*palettisation, quantisation"
+    with pytest.raises(ConfigurationError, match=message):
         Compressor.from_recipe("zip")
     with torch.no_grad():
         untrained.encoder.model.embeddings.word_embeddings.weight[7, 0] = float("nan")

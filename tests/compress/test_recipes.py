@@ -113,7 +113,7 @@ def test_a_recipe_may_be_said_in_many_ways(said, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "message"),
     [
         ({"techniques": [{"name": "palettisation", "bit": 4}]}, "unknown key bit in Palettisation; valid keys are bits"),
         (
@@ -128,12 +128,12 @@ def test_a_recipe_may_be_said_in_many_ways(said, tmp_path):
         ("none.json", "none.json cannot be read"),
     ],
 )
-def test_a_wrong_recipe_is_told(said, told):
-    with pytest.raises(ConfigurationError, match=told):
+def test_a_wrong_recipe_is_reported(said, message):
+    with pytest.raises(ConfigurationError, match=message):
         Compressor(said)
 
 
-def test_a_file_that_holds_no_recipe_is_told(tmp_path):
+def test_a_file_that_holds_no_recipe_is_reported(tmp_path):
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(ConfigurationError, match=r"list.json holds no recipe: give"):
         Compressor(tmp_path / "list.json")

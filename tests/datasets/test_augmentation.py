@@ -58,7 +58,7 @@ def some() -> Dataset:
 
 @attrs.frozen
 class Echo(Augmentation):
-    """Gives what it was told to."""
+    """Gives what it is asked to."""
 
     name = "echo"
     said: tuple[str, ...]
@@ -134,15 +134,15 @@ def test_an_augmentation_that_may_change_a_label_has_to_be_allowed(some):
 
 
 @pytest.mark.parametrize(
-    ("augmentations", "arguments", "told"),
+    ("augmentations", "arguments", "message"),
     [
         ([], {}, "give at least one"),
         ([Deletion(), Deletion(strength=0.2)], {}, r"\['deletion', 'deletion'\]: give at least one, each once"),
         ([Deletion()], {"copies": 0}, "copies is 0: it must be at least 1"),
     ],
 )
-def test_calls_that_make_no_sense_are_refused(some, augmentations, arguments, told):
-    with pytest.raises(ConfigurationError, match=told):
+def test_calls_that_make_no_sense_are_refused(some, augmentations, arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
         augment(some, augmentations, **arguments)
 
 
@@ -212,7 +212,7 @@ def test_reads_only_true_synonyms_with_one_sense(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("read", "content", "told"),
+    ("read", "content", "message"),
     [
         (read_synonyms, "Aa01A01= 跑步 慢跑\n跑步 慢跑\n".encode(), "line 2 begins with '跑步': add a code"),
         (read_synonyms, "Aa01A01# 跑步 慢跑\n".encode(), "has no group of synonyms"),
@@ -221,9 +221,9 @@ def test_reads_only_true_synonyms_with_one_sense(tmp_path):
         (read_homophones, "de\t的\t地方\n".encode(), "line 1 is"),
     ],
 )
-def test_bad_dictionaries_are_told(tmp_path, read, content, told):
+def test_bad_dictionaries_are_reported(tmp_path, read, content, message):
     (tmp_path / "words.txt").write_bytes(content)
-    with pytest.raises(DatasetError, match=told):
+    with pytest.raises(DatasetError, match=message):
         read(tmp_path / "words.txt")
     with pytest.raises(DatasetError, match="cannot be read"):
         read(tmp_path / "none.txt")

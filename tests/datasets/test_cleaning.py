@@ -277,7 +277,7 @@ def test_near_duplicates_are_dropped_when_asked():
     ]
 
 
-def test_each_change_is_told_with_row_and_step():
+def test_each_change_is_reported_with_row_and_step():
     cleaning = Cleaner().clean(dataset(["读书", "跑\u200b步５公里！！", "  早睡&amp;早起"], "aba"))
     assert cleaning.dataset.texts == ["读书", "跑步5公里！", "早睡&早起"]
     assert cleaning.changes == (
@@ -311,7 +311,7 @@ def test_the_log_holds_every_change_and_dropped_row_by_row(tmp_path):
     assert [each.name for each in path.parent.iterdir()] == ["changes.jsonl"], "nothing temporary is left beside it"
 
 
-def test_a_log_that_cannot_be_written_is_told(tmp_path):
+def test_a_log_that_cannot_be_written_is_reported(tmp_path):
     cleaning = Cleaner().clean(dataset(["读书", "睡觉"], "ab"))
     with pytest.raises(StorageError, match="is a folder, not a file"):
         cleaning.save(tmp_path)
@@ -338,8 +338,8 @@ def test_several_processes_give_the_same(monkeypatch):
 def test_cleaning_goals_logs_what_it_did(caplog):
     with caplog.at_level(logging.INFO, "goalkit"):
         dataset(["读书！！", "睡觉", " ", "跑步"], "abab").clean()
-    told = "3 of 4 rows kept; texts changed: 1 punctuation, 1 space; rows dropped: 1 empty"
-    assert told in caplog.text
+    message = "3 of 4 rows kept; texts changed: 1 punctuation, 1 space; rows dropped: 1 empty"
+    assert message in caplog.text
 
 
 def test_wrong_options_and_hopeless_data_are_refused():
@@ -380,6 +380,6 @@ def test_clean_command(tmp_path):
     assert Dataset.from_csv(output, text="goal", labels=["kind"]).texts == ['读书,写"笔记"！', "跑步5公里"]
     assert len(log.read_text(encoding="utf-8").splitlines()) == 5
     assert call("clean", data, *options).exit_code == 0
-    assert Dataset.from_csv(output, text="goal", labels=["kind"]).texts[0] == '讀書,寫"筆記"！', "keeps what it was not told to"
+    assert Dataset.from_csv(output, text="goal", labels=["kind"]).texts[0] == '讀書,寫"筆記"！', "the rest is kept"
     assert call("clean", data).exit_code == 2
     assert isinstance(call("clean", tmp_path / "none.csv", *options).exception, DatasetError)

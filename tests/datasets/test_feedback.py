@@ -103,7 +103,7 @@ def test_malformed_feedback_is_a_bad_row(tmp_path, line, reason):
     assert json.loads((tmp_path / "bad.jsonl").read_text(encoding="utf-8"))["line"] == 2
 
 
-def test_a_line_that_a_crash_cut_off_is_told_from_a_damaged_one(tmp_path):
+def test_a_line_that_a_crash_cut_off_is_distinguished_from_a_damaged_one(tmp_path):
     whole = entry("读书", rating="useful").encode()
     path = tmp_path / "feedback.jsonl"
     for length in range(1, len(whole)):
@@ -122,7 +122,7 @@ def test_labels_that_a_bundle_of_old_predicted_do_not_matter_when_corrected(tmp_
     assert rows.labels == {"kind": ["健康"], "level": ["易"]}
 
 
-def test_feedback_that_teaches_nothing_is_told(tmp_path):
+def test_feedback_that_teaches_nothing_is_reported(tmp_path):
     with pytest.raises(
         DatasetError, match="has no text with all labels: 1 texts are only rated wrong, 1 lack a label of kind, level"
     ):
@@ -131,7 +131,7 @@ def test_feedback_that_teaches_nothing_is_told(tmp_path):
 
 def test_any_feedback_is_read_or_refused(tmp_path):
     path = tmp_path / "feedback.jsonl"
-    told = []
+    messages = []
     value = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["kind", "level", "x"]), inner, max_size=2),
@@ -149,7 +149,7 @@ def test_any_feedback_is_read_or_refused(tmp_path):
         try:
             assert set(Dataset.from_feedback(path, tasks=TASKS, rejects=tmp_path / "bad.jsonl").tasks) == set(TASKS)
         except DatasetError as error:
-            told.append(str(error))
+            messages.append(str(error))
 
     read()
-    assert not any("\n" in message for message in told)
+    assert not any("\n" in message for message in messages)

@@ -92,7 +92,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_fails_its_own_check_and_shows_where(base, name):
+def test_a_defect_fails_its_own_check_and_shows_where(base, name):
     report = quality_report(labelled(*FAULTS[name](*base)))
     assert {check.name for check in report.failed} == {name}
     examples = check_of(report, name).examples
@@ -321,7 +321,7 @@ def test_text_is_aligned(base):
     assert len({re.search("at (most|least)", line).start() for line in lines}) == 1
 
 
-def test_bad_settings_and_empty_texts_are_told():
+def test_bad_settings_and_empty_texts_are_reported():
     with pytest.raises(ConfigurationError, match="garbled is 1.5: it must be at least 0 and at most 1"):
         QualityLimits(garbled=1.5)
     with pytest.raises(DatasetError, match="none of the 2 texts has a visible character"):
@@ -362,9 +362,9 @@ def test_shipped_goals_keep_every_limit_and_the_docs_are_of_these_goals():
     assert saved["digest"] == goals.digest(), stale
     assert goals.digest() in (DOCS / "goal-corpus-report.html").read_text(encoding="utf-8"), stale
     measured = {check["name"]: check for check in saved["checks"]}
-    told = (DOCS / "goal-corpus.md").read_text(encoding="utf-8")
+    page = (DOCS / "goal-corpus.md").read_text(encoding="utf-8")
     for section in report.sections:
         for check in section.checks:
             if section.name not in ("Learned", "Splits"):  # what a model says may differ a little from machine to machine
                 assert measured[check.name]["value"] == check.value_text, stale
-            assert f"| {check.name} | {measured[check.name]['value']} | {check.limit_text} | passed |" in told, stale
+            assert f"| {check.name} | {measured[check.name]['value']} | {check.limit_text} | passed |" in page, stale

@@ -151,7 +151,7 @@ def test_workbooks_become_tables(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["clean.xlsx", "clean", "clean.json"])
-def test_formats_that_are_not_written_are_told_before_anything_is_read(tmp_path, name):
+def test_formats_that_are_not_written_are_reported_before_anything_is_read(tmp_path, name):
     with pytest.raises(DatasetError, match="which cannot be written: use one of .csv, .tsv, .txt, .jsonl, .ndjson, .parquet"):
         clean_file(tmp_path / "none.csv", tmp_path / name)
 

@@ -77,7 +77,7 @@ def test_other_codes_for_the_same_character_make_no_label(one, other):
     assert dataset([one, other, "学习"]).tasks == (Task("kind", sorted({bare(one), "学习"})),)
 
 
-def test_a_label_that_is_always_written_with_space_is_tidied_and_not_told(caplog):
+def test_a_label_that_is_always_written_with_space_is_tidied_silently(caplog):
     assert dataset([" 健康", " 健康", "学习\u3000"]).tasks == (Task("kind", ("健康", "学习")),)
     assert not caplog.records
 
@@ -88,11 +88,11 @@ def test_the_goal_tasks_are_known_by_labels_with_space():
 
 
 @pytest.mark.parametrize(("one", "other"), ALIKE)
-def test_labels_that_look_alike_stay_and_are_told_or_merged_into_the_commonest(one, other, caplog):
+def test_labels_that_look_alike_stay_and_are_reported_or_merged_into_the_commonest(one, other, caplog):
     labels = [other, one, one, "其他"]
     assert len(dataset(labels).tasks[0].labels) == 3
-    told = f"kind: labels differ only by case, width or spaces: {one} ({one!r} 2 rows, {other!r} 1 row)"
-    assert told in caplog.text and "merge_labels=True (--merge-labels on the command line)" in caplog.text
+    message = f"kind: labels differ only by case, width or spaces: {one} ({one!r} 2 rows, {other!r} 1 row)"
+    assert message in caplog.text and "merge_labels=True (--merge-labels on the command line)" in caplog.text
     caplog.clear()
     merged = dataset(labels, merge_labels=True)
     assert merged.labels["kind"] == [one, one, one, "其他"]
@@ -205,10 +205,10 @@ def test_feedback_is_matched_by_what_is_seen(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("labels", "told"), [([0, 1], "has values other than strings"), (["健康", None], "has no value in row 2")]
+    ("labels", "message"), [([0, 1], "has values other than strings"), (["健康", None], "has no value in row 2")]
 )
-def test_columns_that_are_not_strings_are_told(labels, told):
-    with pytest.raises(DatasetError, match=f"the column kind {told}"):
+def test_columns_that_are_not_strings_are_reported(labels, message):
+    with pytest.raises(DatasetError, match=f"the column kind {message}"):
         dataset(labels)
 
 

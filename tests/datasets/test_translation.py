@@ -92,7 +92,7 @@ def test_translations_of_another_translator_are_not_taken(tmp_path):
 @pytest.mark.parametrize(
     "line", ["{}", "[]", "half", json.dumps({"translator": 1, "source": "", "target": "", "text": "", "translation": ""})]
 )
-def test_a_damaged_translation_is_told(tmp_path, line):
+def test_a_damaged_translation_is_reported(tmp_path, line):
     path = tmp_path / "translations.jsonl"
     BackTranslation(translator=Dictionary(), cache=path).prepare(["跑步"])
     path.write_text(f"{path.read_text(encoding='utf-8')}{line}\n", encoding="utf-8")
@@ -156,7 +156,7 @@ def test_marian_translates_each_text_as_if_it_were_alone(marian):
         assert len(set(together)) > 1
         assert not any("<" in text for text in together)
     assert translator.translate(["跑步"], "en", "zh") == translator.translate([">>cmn_Hans<< 跑步"], "zh", "en"), (
-        "a model into several languages is told which"
+        "a model into several languages is given its target language"
     )
 
 

@@ -17,7 +17,7 @@ def test_numpy_is_named_when_numpy_is_the_cause():
 
 
 @pytest.mark.parametrize(
-    "fault",
+    "error",
     [
         IndexError("too many indices for array: array is 0-dimensional, but 1 were indexed"),
         ValueError("zero-dimensional arrays cannot be concatenated"),
@@ -26,9 +26,9 @@ def test_numpy_is_named_when_numpy_is_the_cause():
         TypeError("only integer scalar arrays can be converted to a scalar index"),
     ],
 )
-def test_numpy_is_not_named_otherwise(fault):
-    advice = _explain("9.0", fault)
+def test_numpy_is_not_named_otherwise(error):
+    advice = _explain("9.0", error)
     assert "numpy" not in advice
     assert advice.endswith("give the backbone a simpler graph")
-    assert "numpy" not in _explain("8.3", fault)
-    assert "install coremltools 9.0" in _explain("8.3", fault)
+    assert "numpy" not in _explain("8.3", error)
+    assert "install coremltools 9.0" in _explain("8.3", error)

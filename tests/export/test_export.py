@@ -133,7 +133,7 @@ def test_refusals_leave_nothing_behind(untrained, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_backbone_that_cannot_be_converted_is_told(untrained, tmp_path, monkeypatch):
+def test_a_backbone_that_cannot_be_converted_is_reported(untrained, tmp_path, monkeypatch):
     def embedding(self, ids, mask, length=16):
         return torch.special.i0(mask.float() @ torch.ones(length, 64) / length)
 

@@ -35,7 +35,7 @@ def bundle(tmp_path_factory):
     return export(tmp_path_factory.mktemp("identity") / "bundle")
 
 
-def test_what_is_measured_or_told_about_a_bundle_leaves_its_identity(bundle, tmp_path):
+def test_what_is_recorded_about_a_bundle_leaves_its_identity(bundle, tmp_path):
     shutil.copytree(bundle.path, tmp_path / "copy")
     copy = Bundle.open(tmp_path / "copy")
     report = copy.verify(["球赛", "股票涨了"], {"topic": ["体育", "财经"]})

@@ -207,7 +207,7 @@ def test_logits_that_no_linear_layer_gives_are_refused():
         ({"num_labels": 1}, "label_values", lambda x: x, "regression"),
     ],
 )
-def test_problem_type_is_honoured_and_told(settings, feature, activation, kind, batch, tmp_path):
+def test_problem_type_is_honoured_and_reported(settings, feature, activation, kind, batch, tmp_path):
     model = spread_out("bert", **settings)
     path = CoreMLExporter(sequence_length=24, precision="float32").export_package(model, tmp_path / "model.mlpackage")
     np.testing.assert_allclose(run(path, batch)[feature], activation(expected(model, batch).logits).numpy(), atol=1e-4)
@@ -338,7 +338,7 @@ def test_only_mobilebert_is_rescaled(batch):
         rescale_for_half_precision(Classifier.from_transformers(make("bert")), batch)
 
 
-def test_what_cannot_be_exported_is_told(batch, tmp_path):
+def test_what_cannot_be_exported_is_reported(batch, tmp_path):
     exporter = CoreMLExporter(sequence_length=24)
     with pytest.raises(ModelError, match="Linear is not an encoder of transformers"):
         exporter.export_package(nn.Linear(2, 2), tmp_path / "model.mlpackage")

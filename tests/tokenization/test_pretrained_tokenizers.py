@@ -283,7 +283,7 @@ class Jieba:
 
 
 @pytest.mark.parametrize(
-    ("name", "part", "told"),
+    ("name", "part", "message"),
     [
         ("pre_tokenizer", pre_tokenizers.PreTokenizer.custom(Jieba()), "which splits texts with custom code"),
         ("pre_tokenizer", pre_tokenizers.Whitespace(), "whose pre_tokenizer is Whitespace, not BertPreTokenizer"),
@@ -296,10 +296,10 @@ class Jieba:
         ),
     ],
 )
-def test_other_parts_are_refused_by_name(name, part, told):
+def test_other_parts_are_refused_by_name(name, part, message):
     tokenizer = build()
     setattr(tokenizer.backend_tokenizer, name, part)
-    with pytest.raises(ModelError, match=f"^here has a .*{told}.*; choose a checkpoint that has one$"):
+    with pytest.raises(ModelError, match=f"^here has a .*{message}.*; choose a checkpoint that has one$"):
         wordpiece_from_transformers(tokenizer, "here")
 
 
@@ -327,7 +327,7 @@ def test_what_tokenizer_json_does_not_say_is_found_out():
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"tokenizer_class": "BertJapaneseTokenizer"}, "has a BertJapaneseTokenizer, which splits texts with custom code"),
         ({"tokenizer_class": "BertTokenizerLegacy"}, "has a BertTokenizerLegacy, which splits texts with custom code"),
@@ -339,14 +339,14 @@ def test_what_tokenizer_json_does_not_say_is_found_out():
         ({"tokenizer_class": "RoFormerTokenizer"}, "goalkit supports BERT's WordPiece tokenizers only"),
     ],
 )
-def test_tokenizers_in_python_are_refused_by_name(checkpoint, settings, told):
+def test_tokenizers_in_python_are_refused_by_name(checkpoint, settings, message):
     folder = checkpoint(rows=64)
     published(folder, **settings)
-    with pytest.raises(ModelError, match=told):
+    with pytest.raises(ModelError, match=message):
         GoalModel.from_backbone("bert-base-chinese", tasks=GOAL_TASKS, checkpoint=folder)
 
 
-def test_incomplete_tokenizers_are_told(checkpoint):
+def test_incomplete_tokenizers_are_reported(checkpoint):
     with pytest.raises(ModelError, match="here has a tokenizer without padding: set its pad_token"):
         wordpiece_from_transformers(PreTrainedTokenizerFast(tokenizer_object=build().backend_tokenizer), "here")
     with pytest.raises(ModelError, match="has a tokenizer with special tokens only: restore its vocab.txt"):

@@ -59,7 +59,7 @@ def test_windows_line_ends_make_no_other_vocabulary(tmp_path):
     assert WordPieceTokenizer.from_file(tmp_path / "vocab.txt").vocabulary == TOKENIZER.vocabulary
 
 
-def test_texts_and_lengths_that_cannot_be_encoded_are_told():
+def test_texts_and_lengths_that_cannot_be_encoded_are_reported():
     with pytest.raises(DatasetError, match="is not valid Unicode"):
         TOKENIZER.encode(["跑步", "\udcd6"])
     with pytest.raises(ConfigurationError, match="length is 2: it must be at least 3"):
@@ -99,7 +99,7 @@ def test_added_tokens_out_of_their_places_are_refused(added):
         WordPieceTokenizer(SPECIAL_TOKENS, TokenizerSettings(added_tokens=tokens))
 
 
-def test_added_tokens_that_cannot_be_told_apart_are_refused():
+def test_added_tokens_that_look_the_same_are_refused():
     def tokens(*contents, **flags):
         added = tuple(AddedToken(id=5 + number, content=content, **flags) for number, content in enumerate(contents))
         return WordPieceTokenizer(SPECIAL_TOKENS, TokenizerSettings(added_tokens=added))

@@ -91,7 +91,7 @@ def test_a_training_that_failed_gives_the_folder_back(untrained, few, tmp_path, 
     TRAINER.fit(untrained, few, folder=tmp_path / "run", progress=False)
 
 
-def test_a_folder_that_cannot_be_locked_is_told(untrained, few, tmp_path):
+def test_a_folder_that_cannot_be_locked_is_reported(untrained, few, tmp_path):
     (tmp_path / "run").write_text("mine")
     with pytest.raises(StorageError, match="cannot lock .*run/.training.lock .*: choose a folder you may write to"):
         TRAINER.fit(untrained, few, folder=tmp_path / "run", progress=False)

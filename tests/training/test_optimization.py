@@ -63,7 +63,7 @@ def test_accumulated_batches_step_like_one(untrained, splits):
     assert one.losses[0] == pytest.approx(four.losses[0], rel=1e-5)
 
 
-def test_rare_classes_weigh_more_and_tasks_as_told():
+def test_rare_classes_weigh_more_and_tasks_as_set():
     rows = Dataset.from_columns(["一", "二", "三", "四"], {"kind": ["a", "a", "a", "b"], "size": ["s", "l", "s", "l"]})
     logits = {"kind": torch.zeros(4, 2), "size": torch.zeros(4, 2)}
     labels = {task.name: torch.from_numpy(rows.label_ids(task)) for task in rows.tasks}
@@ -86,7 +86,7 @@ def test_byte_dropout_keeps_the_mean_and_forgets_nothing_in_evaluation():
     assert torch.equal(ByteDropout(0.0)(states), states)
 
 
-def test_dropout_is_as_told_during_training_only(untrained):
+def test_dropout_is_as_set_during_training_only(untrained):
     layers = [module for module in untrained.modules() if isinstance(module, nn.Dropout)]
     before = [layer.p for layer in layers]
     with fast_dropout(untrained, 0.4):

@@ -93,7 +93,7 @@ def test_any_other_failure_ends_the_search_and_the_study_can_be_gone_on_with(unt
     assert [trial.state for trial in found.trials] == ["failed", "complete", "complete"]
 
 
-def test_rows_that_no_trial_can_learn_from_are_told_at_once(untrained, few, tmp_path):
+def test_rows_that_no_trial_can_learn_from_are_reported_at_once(untrained, few, tmp_path):
     rows = [row for row, label in enumerate(few.train.labels["category"]) if label != "健康"]
     with pytest.raises(TrainingError, match="no training row has the category 健康"):
         SEARCH.run(untrained, Splits(few.train.take(rows), few.validation, few.test), study=tmp_path / "study.journal")

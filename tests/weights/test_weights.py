@@ -28,7 +28,7 @@ DENSE = "encoder.model.encoder.layer.0.intermediate.dense"
 
 
 class UntranslatedWeight(StoredWeight):
-    """A mask, and the weights under it, as floats or in a form of their own; export was told nothing about it."""
+    """A mask, and the weights under it, as floats or in a form of their own; export does not know it."""
 
     def __init__(self, mask, values=None):
         super().__init__(SparseForm(nonzeros=int(mask.sum()), values=values and values.form))
@@ -121,8 +121,8 @@ def test_another_form_is_exported_once_it_has_a_translation(run, tmp_path, split
 
 
 def test_a_form_without_a_translation_is_refused(run, tmp_path):
-    told = r"stored as sparse \(UntranslatedWeight\) has no translation to Core ML: register one"
-    with pytest.raises(ExportError, match=told):
+    message = r"stored as sparse \(UntranslatedWeight\) has no translation to Core ML: register one"
+    with pytest.raises(ExportError, match=message):
         CoreMLExporter(sequence_length=16).export(prune(run.model, UntranslatedWeight), tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
@@ -133,7 +133,7 @@ def test_a_form_of_the_same_name_is_refused(sparse):
 
 
 @pytest.mark.parametrize(
-    ("compression", "told"),
+    ("compression", "message"),
     [
         ({"weights": {DENSE: {"form": "magic"}}}, "there is no form 'magic' among affine, palette, sparse: update goalkit"),
         ({"weights": {DENSE: {"bits": 8}}}, "does not say which form it is: give an object with a form"),
@@ -150,11 +150,11 @@ def test_a_form_of_the_same_name_is_refused(sparse):
         ({"activations": {DENSE: {"low": 1.0, "high": 1.0}}}, "ranges from 1.0 to 1.0: give two numbers, the lower first"),
     ],
 )
-def test_a_damaged_description_is_told_in_one_line(untrained, tmp_path, compression, told):
+def test_a_damaged_description_is_reported_in_one_line(untrained, tmp_path, compression, message):
     folder = edited(untrained.save(tmp_path / "model"), **compression)
     with pytest.raises(ModelError) as caught:
         GoalModel.load(folder)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -113,7 +113,7 @@ def test_a_backup_of_ticktick_is_read_by_the_list_form_of_its_body_too(exports):
     assert Dataset.read("body.csv", text="Title", labels=["list_name"]).labels == {"list_name": ["健康", "学习", "学习"]}
 
 
-def test_what_stands_before_a_header_is_told(exports, caplog):
+def test_what_stands_before_a_header_is_reported(exports, caplog):
     Dataset.read("TickTick-backup.csv", text="Title", labels={"List Name": "category"})
     assert "the header is on line 7; earlier records are skipped" in caplog.text
     caplog.clear()
@@ -136,7 +136,7 @@ def test_all_sections_and_notes_of_todoist_are_set_aside(exports):
     ("column", "better"),
     [("类别", "category"), ("List Name", "list_name"), ("Kind", "kind"), ("2nd", "category"), ("", "category")],
 )
-def test_a_column_that_cannot_name_a_task_is_told_how_to_map(exports, column, better):
+def test_a_column_that_cannot_name_a_task_is_reported_how_to_map(exports, column, better):
     with pytest.raises(ConfigurationError) as caught:
         Dataset.read("TickTick-backup.csv", text="Title", labels=[column])
     assert f'labels={{"{column}": "{better}"}} (--label "{column}={better}" on the command line)' in str(caught.value)
@@ -183,7 +183,7 @@ def test_every_command_takes_the_same_columns(exports, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--label", "a=category", "--label", "a=kind"], "name each column once, as COLUMN or COLUMN=TASK"),
         (["--label", "类别="], "name each column once, as COLUMN or COLUMN=TASK"),
@@ -193,7 +193,7 @@ def test_every_command_takes_the_same_columns(exports, monkeypatch):
         (["--rename", "completion:0=未开始", "--rename", "completion:0=已完成"], "is already 未开始; give it one name"),
     ],
 )
-def test_options_that_say_nothing_clear_are_wrong_usage(exports, options, told):
+def test_options_that_say_nothing_clear_are_wrong_usage(exports, options, message):
     result = CliRunner().invoke(goalkit, ["clean", "Notion.csv", "--output", "out.csv", *options])
     assert result.exit_code == 2
-    assert told in " ".join(result.output.replace("│", " ").split())
+    assert message in " ".join(result.output.replace("│", " ").split())

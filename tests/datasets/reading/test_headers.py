@@ -127,7 +127,7 @@ def test_a_quoted_field_of_the_preamble_may_have_many_lines(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "message"),
     [
         ("id,Text,kind", "has no column text; its columns are id, Text, kind: did you mean Text?"),
         ("id,text,Kind", "has no column kind; its columns are id, text, Kind: did you mean Kind?"),
@@ -138,12 +138,12 @@ def test_a_quoted_field_of_the_preamble_may_have_many_lines(tmp_path):
         ("id,text ,\u200btext,kind", "has several columns text: give each column its own name"),
     ],
 )
-def test_columns_that_are_not_there_are_told_with_those_that_are(tmp_path, header, told):
+def test_columns_that_are_not_there_are_reported_with_those_that_are(tmp_path, header, message):
     path = tmp_path / "goals.csv"
     path.write_text(f"{header}\n1,跑步,健康\n2,读书,学习\n", encoding="utf-8")
     with pytest.raises(DatasetError) as caught:
         Dataset.read(path, labels=["kind"])
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("header", [" text ,kind", "text\u3000,\u200bkind", '"te\u00adxt","kind\n"', "text ,kind,text  x"])
@@ -172,7 +172,7 @@ def test_the_exact_name_goes_before_one_that_looks_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "\ufeff", "sep=;\n"])
-def test_an_empty_file_is_told(tmp_path, content):
+def test_an_empty_file_is_reported(tmp_path, content):
     path = tmp_path / "goals.csv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DatasetError, match="is empty: give a file with a header line and the columns text, kind"):

@@ -159,7 +159,7 @@ def test_detects_gb18030_in_files_of_five_goals(tmp_path):
         assert TextFile.of(path, "auto").encoding == "gb18030", goals[start : start + 5]
 
 
-def test_a_detected_encoding_is_told(tmp_path, caplog):
+def test_a_detected_encoding_is_reported(tmp_path, caplog):
     path = tmp_path / "goals.csv"
     path.write_bytes(TRADITIONAL.encode("big5"))
     Dataset.read(path, labels=["category"])
@@ -176,7 +176,7 @@ def test_damaged_utf8_is_not_taken_for_another_encoding(tmp_path):
 
 
 @pytest.mark.parametrize("data", ["Café,à midi\nNoël,fête\n".encode("latin-1"), bytes(range(128, 256))])
-def test_no_fitting_encoding_is_told(tmp_path, data):
+def test_no_fitting_encoding_is_reported(tmp_path, data):
     path = tmp_path / "goals.csv"
     path.write_bytes(data)
     with pytest.raises(DatasetError, match="is not UTF-8, UTF-16 with a byte-order mark, GB18030 or Big5: save it as UTF-8"):
@@ -203,7 +203,7 @@ def test_missing_file_and_unknown_encoding(tmp_path, goals_csv):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("", "is empty: give a file with a header line and the columns text, category"),
         ("text,category\n", "has no rows: add texts with labels"),
@@ -215,11 +215,11 @@ def test_missing_file_and_unknown_encoding(tmp_path, goals_csv):
     ],
     ids=["empty", "header only", "missing column", "line break in header", "repeated column", "broken header", "one class"],
 )
-def test_a_bad_csv_is_told_in_one_line(goals_csv, content, told):
+def test_a_bad_csv_is_reported_in_one_line(goals_csv, content, message):
     goals_csv.write_text(content, encoding="utf-8")
     with pytest.raises(GoalkitError) as caught:
         Dataset.from_csv(goals_csv, labels=["category"])
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -268,7 +268,7 @@ SOUND = {
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_any_bytes_are_read_or_refused(suffix, tmp_path_factory):
     folder = tmp_path_factory.mktemp("any")
-    told = []
+    messages = []
 
     @settings(max_examples=120)
     @given(content=st.one_of(st.binary(max_size=200), damaged(SOUND[suffix])), aside=st.booleans())
@@ -282,8 +282,8 @@ def test_any_bytes_are_read_or_refused(suffix, tmp_path_factory):
             try:
                 assert len(reading(folder / "bad.jsonl" if aside else None)) > 0
             except GoalkitError as error:
-                told.append(str(error))
+                messages.append(str(error))
 
     read()
-    assert not any("\n" in message for message in told)
-    assert not any("\n" in message for message in told)
+    assert not any("\n" in message for message in messages)
+    assert not any("\n" in message for message in messages)

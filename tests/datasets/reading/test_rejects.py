@@ -63,10 +63,10 @@ def test_without_a_file_for_them_bad_rows_are_an_error_that_names_the_first(tmp_
     path.write_text(CSV_WITH_BAD_ROWS, encoding="utf-8")
     with pytest.raises(DatasetError) as caught:
         Dataset.read(path, labels=[KIND])
-    told = str(caught.value)
-    assert "has 6 bad rows: line 3: 4 fields, while the header has 3; line 6: 2 fields" in told
-    assert "line 8: the text is empty; and 3 more; correct them, or set bad rows aside with rejects=" in told
-    assert "\n" not in told
+    message = str(caught.value)
+    assert "has 6 bad rows: line 3: 4 fields, while the header has 3; line 6: 2 fields" in message
+    assert "line 8: the text is empty; and 3 more; correct them, or set bad rows aside with rejects=" in message
+    assert "\n" not in message
 
 
 def test_lines_are_counted_alike_whatever_ends_them(tmp_path):
@@ -142,21 +142,21 @@ def test_bad_json_lines_are_set_aside_with_line_and_reason(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "damage", "told", "raw"),
+    ("encoding", "damage", "message", "raw"),
     [
         ("utf-8", b"\xe8", "byte 0xe8 is not utf-8", "读\\xe8书,学习"),
         ("gb18030", b"\xff", "byte 0xff is not gb18030", "读\\xff书,学习"),
         ("utf-16-le", b"\x01\xd8", "byte 0x01 is not utf-16-le", "读\\x01\\xd8书,学习"),
     ],
 )
-def test_a_line_that_cannot_be_decoded_is_a_bad_row(tmp_path, encoding, damage, told, raw):
+def test_a_line_that_cannot_be_decoded_is_a_bad_row(tmp_path, encoding, damage, message, raw):
     path, aside = tmp_path / "goals.csv", tmp_path / "bad.jsonl"
     before, after = "text,kind\n跑步,健康\n读", "书,学习\n写字,学习\n"
     path.write_bytes(before.encode(encoding) + damage + after.encode(encoding))
     assert Dataset.read(path, labels=[KIND], encoding=encoding, rejects=aside).texts == ["跑步", "写字"]
     (row,) = bad_rows(aside)
     assert row["line"] == 3
-    assert told in row["reason"]
+    assert message in row["reason"]
     assert row["raw"] == raw
 
 

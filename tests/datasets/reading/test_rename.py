@@ -99,9 +99,9 @@ def test_values_without_a_name_are_listed_with_their_rows(tmp_path, suffix, valu
     path = written(tmp_path, suffix, values)
     with pytest.raises(DatasetError) as caught:
         Dataset.read(path, labels=LABELS, rename=NUMBERS)
-    told = str(caught.value)
-    assert f"has values in Status without a name as labels of completion: {shown}; name each with rename=" in told
-    assert "(--rename completion:" in told and "\n" not in told
+    message = str(caught.value)
+    assert f"has values in Status without a name as labels of completion: {shown}; name each with rename=" in message
+    assert "(--rename completion:" in message and "\n" not in message
     aside = tmp_path / "bad.jsonl"
     assert len(Dataset.read(path, labels=LABELS, rename=NUMBERS, rejects=aside)) == 2
     assert len(aside.read_text(encoding="utf-8").splitlines()) == len(values) - 2
@@ -140,7 +140,7 @@ def test_huge_numbers_keep_all_their_digits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rename", "told"),
+    ("rename", "message"),
     [
         (
             {"completion": {0: "未开始", "0.0": "已完成"}},
@@ -152,10 +152,10 @@ def test_huge_numbers_keep_all_their_digits(tmp_path):
         ({"kind": {0: "a"}}, "rename is for kind, but the tasks are completion"),
     ],
 )
-def test_a_renaming_that_is_not_clear_is_refused(rename, told):
+def test_a_renaming_that_is_not_clear_is_refused(rename, message):
     with pytest.raises(ConfigurationError) as caught:
         Columns.of("text", LABELS, rename)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_name_must_be_one_of_the_task_if_it_is_given_in_full(tmp_path):

@@ -55,7 +55,7 @@ def test_the_header_is_found_and_empty_rows_are_skipped(book, caplog):
     assert "sheet a of" in caplog.text and "the header is on row 4" in caplog.text
 
 
-def test_missing_columns_are_told_with_the_sheet_and_the_others(book):
+def test_missing_columns_are_reported_with_the_sheet_and_the_others(book):
     path = book({"说明": [["说明", "类 别"]], "2026": ROWS})
     with pytest.raises(
         DatasetError, match=r"sheet 说明 of .*goals.xlsx \(others: 2026\) has no column 目标, 类别; .* did you mean 类 别"
@@ -77,8 +77,8 @@ def test_bad_rows_are_named_by_their_number_in_the_sheet(book, tmp_path):
         [None, "健康", "x"],
     ]
     path, aside = book({"a": rows}), tmp_path / "bad.jsonl"
-    told = "5 bad rows: row 6: no 类别; row 7: no 类别; row 8: the 目标 is 5, not a string; and 2 more"
-    with pytest.raises(DatasetError, match=told):
+    message = "5 bad rows: row 6: no 类别; row 7: no 类别; row 8: the 目标 is 5, not a string; and 2 more"
+    with pytest.raises(DatasetError, match=message):
         read(path)
     assert len(read(path, rejects=aside)) == 2
     assert '"row": 10' in aside.read_text(encoding="utf-8")
@@ -133,7 +133,7 @@ def test_more_rows_than_are_held_at_once_keep_their_order(book, monkeypatch):
     assert read(book({"a": [ROWS[0], *rows]})).texts == [text for text, _ in rows]
 
 
-def test_only_workbooks_have_sheets_and_old_ones_are_told(goals_csv, tmp_path):
+def test_only_workbooks_have_sheets_and_old_ones_are_reported(goals_csv, tmp_path):
     for source in (goals_csv, [1]):
         with pytest.raises(ConfigurationError, match=r"sheet is 'a', but only Excel workbooks \(.xlsx, .xlsm\) have sheets"):
             Dataset.read(source, labels=["category"], sheet="a")
@@ -141,14 +141,14 @@ def test_only_workbooks_have_sheets_and_old_ones_are_told(goals_csv, tmp_path):
         read(tmp_path / "goals.xls")
 
 
-def test_a_missing_library_is_told_with_its_extra(book, monkeypatch):
+def test_a_missing_library_is_reported_with_its_extra(book, monkeypatch):
     path = book({"a": ROWS})
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(MissingPackageError, match=r'needs openpyxl, which is not installed: pip install "goalkit\[xlsx\]"'):
         read(path)
 
 
-def test_files_that_are_no_workbooks_are_told(tmp_path, book):
+def test_files_that_are_no_workbooks_are_reported(tmp_path, book):
     path = tmp_path / "goals.xlsx"
     with pytest.raises(DatasetError, match="goals.xlsx cannot be read .*: check the path"):
         read(path)
@@ -156,7 +156,7 @@ def test_files_that_are_no_workbooks_are_told(tmp_path, book):
     with pytest.raises(DatasetError, match="is not a readable Excel workbook .*: save it again as .xlsx"):
         read(path)
     sound = book({"a": ROWS}).read_bytes()
-    told = []
+    messages = []
 
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(length=st.integers(0, len(sound)), place=st.integers(0, len(sound) - 1), value=st.integers(0, 255))
@@ -167,7 +167,7 @@ def test_files_that_are_no_workbooks_are_told(tmp_path, book):
         try:
             assert read(path).texts
         except GoalkitError as error:
-            told.append(str(error))
+            messages.append(str(error))
 
     damaged()
-    assert told and not any("\n" in message for message in told)
+    assert messages and not any("\n" in message for message in messages)

@@ -1,4 +1,4 @@
-"""Networks and pipelines that are damaged in just one place, and callers who are at fault themselves."""
+"""Networks and pipelines that are damaged in just one place, and callers who pass wrong arguments."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def layer_without_a_kind(spec):
 
 
 @pytest.mark.parametrize(
-    ("damages", "told"),
+    ("damages", "message"),
     [
         (dangling, r"the layer last takes nobody, not what is made before it \(u\)"),
         (no_layers, r"there are 3 labels for results of shape \[20\]: restore the file"),
@@ -57,16 +57,16 @@ def layer_without_a_kind(spec):
         (layer_without_a_kind, "does not know the layer relu of kind None"),
     ],
 )
-def test_a_damaged_network_is_told(small_head, tmp_path, damages, told):
+def test_a_damaged_network_is_reported(small_head, tmp_path, damages, message):
     spec = copied(small_head)
     damages(spec)
     write_model(tmp_path / "head.mlmodel", spec)
-    with pytest.raises(RuntimeModelError, match=told):
+    with pytest.raises(RuntimeModelError, match=message):
         load_model(tmp_path / "head.mlmodel").predict({"x": POINTS[0]})
 
 
 @pytest.mark.parametrize("damages", [dangling, no_layers, widths_differ, no_labels, layer_without_a_kind])
-def test_a_damaged_head_is_told_when_its_training_is_rehearsed(small_head, tmp_path, damages):
+def test_a_damaged_head_is_reported_when_its_training_is_rehearsed(small_head, tmp_path, damages):
     spec = copied(small_head)
     damages(spec)
     write_model(tmp_path / "head.mlmodel", spec)
@@ -94,7 +94,7 @@ def damaged_member(spec):
 
 
 @pytest.mark.parametrize(
-    ("damages", "told"),
+    ("damages", "message"),
     [
         (
             member_takes_what_nobody_makes,
@@ -105,12 +105,12 @@ def damaged_member(spec):
         (damaged_member, "the layer last takes nobody"),
     ],
 )
-def test_a_damaged_pipeline_is_told(small_pipeline, tmp_path, damages, told):
+def test_a_damaged_pipeline_is_reported(small_pipeline, tmp_path, damages, message):
     spec = copied(small_pipeline)
     assert executable(spec).predict({"x": POINTS[0]})["p"].shape == (3,)
     damages(spec)
     write_model(tmp_path / "pipeline.mlmodel", spec)
-    with pytest.raises(RuntimeModelError, match=rf"pipeline.mlmodel: {told}"):
+    with pytest.raises(RuntimeModelError, match=rf"pipeline.mlmodel: {message}"):
         load_model(tmp_path / "pipeline.mlmodel")
 
 

@@ -67,7 +67,7 @@ def nothing_left(package):
 
 
 @pytest.mark.parametrize(
-    ("damages", "told"),
+    ("damages", "message"),
     [
         (no_manifest, "has no Manifest.json: give a whole .mlpackage, not the folder around it nor a compiled .mlmodelc"),
         (manifest_cut, "Manifest.json cannot be executed as it stands .*: restore it or export again"),
@@ -83,10 +83,10 @@ def nothing_left(package):
         (nothing_left, "has no Manifest.json"),
     ],
 )
-def test_a_damaged_package_is_told(small_program, tmp_path, damages, told):
+def test_a_damaged_package_is_reported(small_program, tmp_path, damages, message):
     package = shutil.copytree(small_program, tmp_path / "copy.mlpackage")
     damages(package)
-    with pytest.raises(RuntimeModelError, match=rf"copy.mlpackage.* ?{told}"):
+    with pytest.raises(RuntimeModelError, match=rf"copy.mlpackage.* ?{message}"):
         load_model(package)
 
 

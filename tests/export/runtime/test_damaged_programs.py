@@ -1,4 +1,4 @@
-"""Programs that are damaged in just one place are told, in one line that says what to do."""
+"""Programs that are damaged in just one place are reported, in one line that says what to do."""
 
 import shutil
 
@@ -152,7 +152,7 @@ def no_type(spec):
 
 
 @pytest.mark.parametrize(
-    ("damages", "told"),
+    ("damages", "message"),
     [
         (takes_nothing_known, r"gelu \(of \w+\) takes nobody, which nothing before it makes: restore the file"),
         (takes_its_own_result, r"gelu \(of \w+\) takes \w+, which nothing before it makes: restore the file"),
@@ -183,14 +183,14 @@ def no_type(spec):
         (no_type, "does not execute models of type None"),
     ],
 )
-def test_a_damaged_program_is_told(small_program, tmp_path, damages, told):
+def test_a_damaged_program_is_reported(small_program, tmp_path, damages, message):
     package = shutil.copytree(small_program, tmp_path / "copy.mlpackage")
     file = next((package / "Data").rglob("*.mlmodel"))
     spec = read_spec(package)
     damages(spec)
     write_model(file, spec)
-    with pytest.raises(RuntimeModelError, match=told) as raised:
+    with pytest.raises(RuntimeModelError, match=message) as raised:
         load_model(package).predict({"x": POINTS[:1]})
     assert "\n" not in str(raised.value)
-    with pytest.raises(RuntimeModelError, match=told):
+    with pytest.raises(RuntimeModelError, match=message):
         load_model(package).predict_many({"x": POINTS[:, None]})

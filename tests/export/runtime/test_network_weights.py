@@ -130,7 +130,7 @@ def a_short_table(spec):
 
 
 @pytest.mark.parametrize("damages", [too_few, none, half_a_half, too_few_bytes, no_scales, no_form, a_short_table])
-def test_weights_that_are_not_all_there_are_told(spec, tmp_path, damages):
+def test_weights_that_are_not_all_there_are_reported(spec, tmp_path, damages):
     damages(spec)
     write_model(tmp_path / "head.mlmodel", spec)
     with pytest.raises(RuntimeModelError, match=r"head.mlmodel.*restore (it|the file) or export again"):

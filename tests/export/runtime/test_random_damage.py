@@ -1,5 +1,5 @@
 """Random damages to files of every kind of model, the same ones each time: each file is executed to the shapes it declares, or
-told in an error of goalkit.
+reported in an error of goalkit.
 """
 
 import random
@@ -26,7 +26,7 @@ def copied(spec):
 
 def use(path):
     """Do everything with a file that reads it, and hold what comes back to what the file declares."""
-    told = []
+    messages = []
     calls = (
         lambda: _executed(path),
         lambda: validate_updatable(path),
@@ -36,10 +36,10 @@ def use(path):
     for call in calls:
         try:
             call()
-        except GoalkitError as fault:
-            told.append(str(fault))
-    assert all("\n" not in each and len(each) > 20 for each in told)
-    return len(calls) - len(told)
+        except GoalkitError as error:
+            messages.append(str(error))
+    assert all("\n" not in each and len(each) > 20 for each in messages)
+    return len(calls) - len(messages)
 
 
 def _executed(path):
@@ -141,7 +141,7 @@ def rewritten(small_program, small_classifier, small_head, small_neighbours, sma
 @pytest.mark.parametrize("kind", KINDS)
 @damaged(80)
 @given(seed=st.integers(0, 2**32))
-def test_changed_fields_are_executed_or_told(rewritten, kind, seed):
+def test_changed_fields_are_executed_or_reported(rewritten, kind, seed):
     specs, write = rewritten
     choose, spec = random.Random(seed), copied(specs[kind])
     for _ in range(choose.choice([1, 1, 1, 3])):
@@ -152,7 +152,7 @@ def test_changed_fields_are_executed_or_told(rewritten, kind, seed):
 @pytest.mark.parametrize("kind", KINDS)
 @damaged(80)
 @given(seed=st.integers(0, 2**32))
-def test_changed_bytes_are_executed_or_told(rewritten, kind, seed):
+def test_changed_bytes_are_executed_or_reported(rewritten, kind, seed):
     specs, write = rewritten
     choose, data = random.Random(seed), bytearray(model_bytes(specs[kind]))
     action, place = choose.randrange(3), choose.randrange(len(data))
@@ -168,7 +168,7 @@ def test_changed_bytes_are_executed_or_told(rewritten, kind, seed):
 
 @damaged(30)
 @given(seed=st.integers(0, 2**32))
-def test_changed_weight_files_are_executed_or_told(rewritten, small_program, seed):
+def test_changed_weight_files_are_executed_or_reported(rewritten, small_program, seed):
     specs, write = rewritten
     choose, data = random.Random(seed), bytearray(next(small_program.rglob("weight.bin")).read_bytes())
     path = write("program", model_bytes(specs["program"]))

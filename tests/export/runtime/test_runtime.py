@@ -226,12 +226,12 @@ def test_ranges_name_operation_and_text_of_an_overflow(tmp_path):
     path = save(tmp_path, lambda x: torch.tanh((x * x) / 8.0 - x), (2,), half=True)
     examples, inputs = ["small", "large", "medium"], np.array([[1, 2], [1, 300], [3, 4]], np.float32)
     ranges = operation_ranges(load_model(path), {"x0": inputs}, examples)
-    faults = [each for each in ranges if not each.sound]
-    assert faults[0].overflows
-    assert faults[0].example == "large"
-    assert faults[0].kind in {"mul", "square"}
+    unsound = [each for each in ranges if not each.sound]
+    assert unsound[0].overflows
+    assert unsound[0].example == "large"
+    assert unsound[0].kind in {"mul", "square"}
     exact = operation_ranges(load_model(path, precision="float32"), {"x0": inputs}, examples)
-    product = next(each for each in exact if each.name == faults[0].name)
+    product = next(each for each in exact if each.name == unsound[0].name)
     assert product.largest == 90000.0
     assert not any(each.not_a_number for each in exact)
 
@@ -279,7 +279,7 @@ def test_arguments_that_would_have_no_effect_are_refused(exported, tmp_path):
             load_model(path, **settings)
 
 
-def test_inputs_that_do_not_fit_are_told(tmp_path):
+def test_inputs_that_do_not_fit_are_reported(tmp_path):
     model = load_model(save(tmp_path, lambda x: x + 1.0, (2, 3)))
     assert model.inputs["x0"].shape == (2, 3)
     with pytest.raises(RuntimeModelError, match="takes x0, not y: give just those"):
@@ -291,7 +291,7 @@ def test_inputs_that_do_not_fit_are_told(tmp_path):
         model.predict_many({"x0": np.zeros((1, 2, 3))}, batch_size=0)
 
 
-def test_token_ids_beyond_the_table_are_told(exported):
+def test_token_ids_beyond_the_table_are_reported(exported):
     ids = np.full((1, 48), 99999, np.int32)
     with pytest.raises(RuntimeModelError, match=r"gather \(of \w+\) looks beyond its table .*check the token ids"):
         exported.programs[48].predict({"input_ids": ids, "attention_mask": np.ones_like(ids)})
@@ -311,7 +311,7 @@ def package(exported, tmp_path):
     return shutil.copytree(exported.path / "GoalAnalyzer.mlpackage", tmp_path / "copy.mlpackage")
 
 
-def test_truncated_weights_are_told(package):
+def test_truncated_weights_are_reported(package):
     weights = package / PACKAGE_DATA / "weights" / "weight.bin"
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(RuntimeModelError, match=r"weight.bin is truncated or damaged: no whole weight at byte \d+"):
@@ -321,7 +321,7 @@ def test_truncated_weights_are_told(package):
         load_model(package)
 
 
-def test_truncated_or_missing_model_is_told(package, tmp_path):
+def test_truncated_or_missing_model_is_reported(package, tmp_path):
     model = package / PACKAGE_DATA / "model.mlmodel"
     model.write_bytes(model.read_bytes()[:-7])
     with pytest.raises(RuntimeModelError, match="truncated or damaged"):

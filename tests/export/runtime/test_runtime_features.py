@@ -107,7 +107,7 @@ def test_other_shapes_are_refused_with_the_declared_ones(save_program, kind, all
         model.predict_many({"x": np.zeros((2, *shape), np.float32)})
 
 
-def test_a_size_that_was_traced_as_a_constant_is_told(save_program):
+def test_a_size_that_was_traced_as_a_constant_is_reported(save_program):
     path = save_program(lambda x: x.reshape(8) * 2, [tensor(FLEXIBLE["range"])], outputs=RESULT, examples=[torch.ones(2, 4)])
     model = load_model(path)
     assert model.predict({"x": np.ones((2, 4))})["y"].tolist() == [2.0] * 8
@@ -151,7 +151,7 @@ def test_images_are_refused_when_the_model_is_loaded(save_program):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (lambda d: d.input[0].type.sequenceType.int64Type.SetInParent(), "the input x is of type sequence"),
         (lambda d: d.input[0].type.dictionaryType.stringKeyType.SetInParent(), "the input x is of type dictionary"),
@@ -165,12 +165,12 @@ def test_images_are_refused_when_the_model_is_loaded(save_program):
         (lambda d: setattr(d.input[0].type.multiArrayType, "dataType", 0), "array of the unknown number type 0"),
     ],
 )
-def test_kinds_that_are_not_supported_are_refused_when_the_model_is_loaded(save_program, changes, told):
+def test_kinds_that_are_not_supported_are_refused_when_the_model_is_loaded(save_program, changes, message):
     path = save_program(linear, [tensor((1, 4))], outputs=RESULT)
     spec = read_spec(path)
     changes(spec.description)
     write_model(path / PACKAGE_DATA / "model.mlmodel", spec)
-    with pytest.raises(UnsupportedOperationError, match=told):
+    with pytest.raises(UnsupportedOperationError, match=message):
         load_model(path)
 
 

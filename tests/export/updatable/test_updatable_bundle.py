@@ -50,12 +50,12 @@ def test_replay_comes_back(bundle, splits):
 
 
 def test_replay_that_does_not_fit_is_refused(int8_model, tmp_path):
-    for replay, fault in (
+    for replay, message in (
         (Replay(texts=("跑步",), labels={"category": ("睡觉",)}), "has no label '睡觉'"),
         (Replay(texts=("跑步",), labels={"category": ()}), "replay has 1 texts and 0 labels for category"),
         (Replay(texts=("跑步",), labels={"mood": ("好",)}), "no task 'mood'"),
     ):
-        with pytest.raises(ConfigurationError, match=fault):
+        with pytest.raises(ConfigurationError, match=message):
             CoreMLExporter().export(int8_model, tmp_path / "bundle", replay=replay)
     replay, head = Replay(texts=("跑步",), labels={"category": ("健康",)}), UpdatableHeadBuilder(task="completion")
     for heads, theirs in (([], "no task"), ([head.build(int8_model)], "completion")):

@@ -311,7 +311,7 @@ def test_a_broken_pipeline_is_refused_for_its_rule(pipeline, breaks, rules):
     assert {each.rule for each in find_violations(spec)} == rules
 
 
-def test_faults_of_a_member_say_where_it_is(pipeline):
+def test_violations_of_a_member_say_where_it_is(pipeline):
     spec = copied(pipeline)
     no_epochs(member(spec, 1))
     (violation,) = find_violations(spec)
@@ -328,14 +328,14 @@ def test_several_functions_leave_the_top_level_empty(heads):
     spec = copied(heads["sgd"])
     spec.specificationVersion = 9
     spec.description.functions.add().name = "main"
-    faults = " ".join(each.message for each in find_violations(spec) if each.rule == "multi-function")
+    messages = " ".join(each.message for each in find_violations(spec) if each.rule == "multi-function")
     for field in ("input", "output", "trainingInput", "predictedFeatureName", "predictedProbabilitiesName"):
-        assert f"may not set {field} " in faults
+        assert f"may not set {field} " in messages
     spec.specificationVersion = 8
     assert any("several functions need specificationVersion 9" in each.message for each in find_violations(spec))
 
 
-def test_files_that_are_no_models_are_told(tmp_path, exported):
+def test_files_that_are_no_models_are_reported(tmp_path, exported):
     with pytest.raises(RuntimeModelError, match="cannot be read"):
         validate_updatable(tmp_path / "nowhere.mlmodel")
     whole = (exported.path / "GoalHead-category.mlmodel").read_bytes()
