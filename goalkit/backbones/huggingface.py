@@ -50,7 +50,7 @@ class HuggingFaceBackbone(Backbone):
         arguments = {key: value for key, value in configuration.items() if key != "model_type"}
         try:
             config = AutoConfig.for_model(self.architecture, **arguments)
-            model = AutoModel.from_config(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+            model = AutoModel.from_config(config, add_pooling_layer=False)
         except (ValueError, KeyError, TypeError, RuntimeError) as error:
             raise ConfigurationError(
                 f"backbone {self.name!r} cannot be built with {arguments} ({error}): correct the setting"

@@ -1,7 +1,6 @@
 """Recipes, from whatever says them, and techniques, whoever wrote them."""
 
 import json
-import subprocess
 import sys
 from functools import partial
 
@@ -162,13 +161,3 @@ def test_listing_techniques_imports_none_of_another_package(plugin):
     plugin("third_technique", "raise RuntimeError('imported')")
     assert "third_technique" in installed_techniques()
     assert "third_technique" not in sys.modules
-
-
-def test_export_does_without_the_compress_package(int8_model, tmp_path):
-    int8_model.save(tmp_path / "model")
-    code = (
-        "import sys; sys.modules['goalkit.compress'] = None; from goalkit import GoalModel, CoreMLExporter\n"
-        f"model = GoalModel.load({str(tmp_path / 'model')!r})\n"
-        f"CoreMLExporter(sequence_length=16).export(model, {str(tmp_path / 'bundle')!r})\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -98,5 +98,5 @@ def _load(folder: Path) -> tuple[Any, Any]:
             f"{folder} has no usable Marian model ({reason}): get the whole folder, and `pip install "
             '"goalkit[translation]"` if it has .spm files'
         ) from error
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()
     return tokenizer, model
