@@ -1,4 +1,4 @@
-"""`python -m benchmarks [name …]`: measure, save to benchmarks/results, and write the figures into the docs."""
+"""`python -m benchmarks [name …]`: measures, saves to benchmarks/results, and writes the docs from the results."""
 
 import argparse
 import importlib
@@ -30,7 +30,7 @@ FROM_DATA = ("few_labels", "titles", "throughput")
 
 
 def main() -> None:
-    """Run the benchmarks named, or all, one after the other; `render` alone writes the docs from what was saved."""
+    """Run the named benchmarks, or all, one after the other; `render` only writes the docs from saved results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, "render"], help="default: all")
     parser.add_argument(
@@ -39,7 +39,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for name in arguments.names or NAMES:
         if name in FROM_DATA and arguments.data is None:
-            print(f"{name}: left out, as --data does not say where its texts are")
+            print(f"{name}: skipped, because it needs texts: name their folder with --data")
         elif name != "render":
             measured = importlib.import_module(f"benchmarks.{name}").measure(arguments.data)
             text = json.dumps({**machine(), **measured}, ensure_ascii=False, indent=2)

@@ -1,4 +1,4 @@
-"""Whether augmentation helps a small training set: char n-grams with a linear SVM, with and without each kind."""
+"""Measures whether augmentation helps a small training set: char n-grams with a linear SVM, with and without each kind."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ KINDS: dict[str, Callable[[float], Augmentation]] = {
 
 
 def measure(data: Path | None, *, sizes: Sequence[int] = SIZES, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
-    """For each size and seed: a split of the goals, the strength chosen on its validation part, its test part scored once."""
+    """For each size and seed, split the goals, choose the strength on the validation part, and score the test part once."""
     goals, runs = Dataset.goals().clean(), []
     for seed in seeds:
         splits = goals.split(seed=seed)
@@ -58,7 +58,7 @@ def _run(kind: str, seed: int, size: int, strength: float, train: Dataset, split
 
 
 def _scores(train: Dataset, side: Dataset) -> dict[str, float]:
-    """Macro-F1 on `side` for each task."""
+    """Return the macro-F1 score on `side` for each task."""
     return {score.task: score.macro_f1 for score in ngram_baseline(Splits(train, side, side))}
 
 
@@ -67,13 +67,13 @@ def _mean(scores: dict[str, float]) -> float:
 
 
 def page(found: dict[str, Any], where: str) -> str:
-    """The section of docs/benchmarks.md."""
+    """Return the section of docs/benchmarks.md."""
     scores = {(run["kind"], run["size"], run["seed"]): run["macro_f1"] for run in found["runs"]}
     kinds, sizes, seeds = list(dict.fromkeys(run["kind"] for run in found["runs"])), found["sizes"], found["seeds"]
     tasks = list(found["runs"][0]["macro_f1"])
 
     def spread(kind: str, size: int, chosen: list[str]) -> tuple[float, float]:
-        """Mean and standard deviation over the seeds, in points: of macro-F1 without augmentation, else of what is gained."""
+        """Return mean and standard deviation over the seeds, in points: of macro-F1 without augmentation, else of the gain."""
         values = [
             100
             * mean(scores[kind, size, seed][task] - (kind != "none" and scores["none", size, seed][task]) for task in chosen)
@@ -99,9 +99,9 @@ def page(found: dict[str, Any], where: str) -> str:
             "## Augmentation",
             "",
             "Does it help a small training set? Macro-F1, in points, of character n-grams with a linear SVM, fitted on some "
-            f"goals and on up to {found['copies']} variants of each: without augmentation the score, else what is gained. Mean "
-            f"and standard deviation over {len(seeds)} seeds, each with its own split. For each seed the strength, "
-            f"of {', '.join(map(str, found['strengths']))}, is chosen on about {found['validation']:,} validation goals, "
+            f"goals and on up to {found['copies']} variants of each. The table has the score without augmentation, else the "
+            f"gain: mean and standard deviation over {len(seeds)} seeds, each with its own split. For each seed the strength "
+            f"(one of {', '.join(map(str, found['strengths']))}) is chosen on about {found['validation']:,} validation goals, "
             f"and about {found['test']:,} test goals are scored once.",
             "",
             *lines,
@@ -113,7 +113,7 @@ def page(found: dict[str, Any], where: str) -> str:
             "That is a rough yardstick, not a test of significance: the splits of the seeds share goals. "
             "The goals are written by a language model, not collected from people. The model is n-grams and not a "
             "transformer, which may gain more or less. Back-translation and filling by a masked language model are not "
-            "measured, for want of published models.",
+            "measured, as no published models were available.",
             "",
             where,
             "",

@@ -1,4 +1,4 @@
-"""Whether the bottleneck that the profiler names is one: it is taken out, and the clock says what that saved."""
+"""Checks that the bottleneck that the profiler names is one: removes it, and measures the time saved."""
 
 import statistics
 from pathlib import Path
@@ -13,19 +13,19 @@ BACKBONES, TEXTS, LENGTH, RUNS = ("tiny-bert", "bert-base-chinese"), (1, 32), 64
 
 
 def measure(data: Path | None) -> dict[str, Any]:
-    """For each backbone and batch: the share that the profiler gives the bottleneck, and the share that is saved without it."""
+    """For each backbone and batch, measure the bottleneck's share according to the profiler, and the time saved without it."""
     goals = Dataset.goals()
     cases = []
     for backbone in BACKBONES:
         for count in TEXTS:
             whole = GoalModel.from_backbone(backbone, tasks=goals.tasks)
-            lacking = whole.copy()
+            reduced = whole.copy()
             named = [profile(whole, goals.texts[:count], length=LENGTH)]
-            _take_out(lacking, named[0].kinds[0].name)
+            _remove(reduced, named[0].kinds[0].name)
             saved = []
             for _ in range(RUNS):
                 named.append(profile(whole, goals.texts[:count], length=LENGTH))
-                left = profile(lacking, goals.texts[:count], length=LENGTH)
+                left = profile(reduced, goals.texts[:count], length=LENGTH)
                 saved.append(1 - left.milliseconds / named[-1].milliseconds)
             cases.append(
                 {
@@ -42,22 +42,22 @@ def measure(data: Path | None) -> dict[str, Any]:
     return {"cases": cases}
 
 
-def _take_out(model: GoalModel, kind: str) -> None:
-    """Let this kind of layer pass on what it gets."""
+def _remove(model: GoalModel, kind: str) -> None:
+    """Replace this kind of layer by the identity."""
     for layer in model.encoder.model.encoder.layer:  # type: ignore[union-attr]
         if kind == "feed-forward":
-            layer.feed_forward_chunk = _passed
+            layer.feed_forward_chunk = _identity
         else:
             assert kind == "attention"
             layer.attention.forward = lambda states, *_, **__: (states, None)
 
 
-def _passed(states: Tensor) -> Tensor:
+def _identity(states: Tensor) -> Tensor:
     return states
 
 
 def page(found: dict[str, Any], where: str) -> str:
-    """The section of docs/benchmarks.md."""
+    """Return the section of docs/benchmarks.md."""
     lines = [
         f"| {each['backbone']} | {each['texts']} | {each['milliseconds']:.1f} ms | {each['bottleneck']} | "
         f"{each['predicted']:.0%} | {each['saved']:.0%} |"
@@ -68,9 +68,9 @@ def page(found: dict[str, Any], where: str) -> str:
             "## The profiler's bottleneck",
             "",
             f"Full-size models with random weights, goals padded to {LENGTH} tokens. The kind of layer that `goalkit profile` "
-            f"names is taken out, and the clock says, without the profiler, what that saves; medians of {RUNS} turns.",
+            f"names is removed, and the time saved is measured without the profiler; medians of {RUNS} repetitions.",
             "",
-            "| model | texts | a batch | named | its share by the profiler | saved without it |",
+            "| model | texts | time per batch | bottleneck | its share according to the profiler | time saved without it |",
             "|---|---|---|---|---|---|",
             *lines,
             "",

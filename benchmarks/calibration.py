@@ -1,4 +1,4 @@
-"""What a temperature does for probabilities: fitted on validation rows, read on test rows."""
+"""Measures the calibration error with and without a temperature, fitted on validation rows and measured on test rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def measure(data: Path | None) -> dict[str, Any]:
 
 
 def calibration_errors(model: GoalModel, splits: Splits) -> dict[str, dict[str, float]]:
-    """For each task the temperature, and the expected calibration error on test rows before and after."""
+    """Return, per task, the temperature, and the expected calibration error on test rows before and after."""
     calibration = calibrate(model, splits.validation)
     before, after = (each.predict_probabilities(splits.test.texts) for each in (model, calibration.model))
     return {
@@ -38,7 +38,7 @@ def calibration_errors(model: GoalModel, splits: Splits) -> dict[str, dict[str, 
 
 
 def page(found: dict[str, Any], titles: dict[str, Any] | None, where: str) -> str:
-    """The section of docs/benchmarks.md; the news titles are measured by the benchmark of that name."""
+    """Return the section of docs/benchmarks.md; the figures for news titles come from the benchmark `titles`."""
     rows = [
         (f"goals, {task}, median of {len(found['runs'])} seeds", found["rows"], [run[task] for run in found["runs"]])
         for task in found["runs"][0]

@@ -1,4 +1,4 @@
-"""The quality report of the shipped goals, written to docs/goal-corpus-report.html."""
+"""Writes the quality report of the shipped goals to docs/goal-corpus-report.html."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What `goalkit demo` makes, and how long it takes."""
+"""Measures the results and the duration of `goalkit demo`."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def measure(data: Path | None) -> dict[str, Any]:
-    """Run the demo as a newcomer does, and take what it measured."""
+    """Run the demo as a new user does, and return its measurements."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "goalkit", "demo", "--output", folder], check=True)
         results: dict[str, Any] = json.loads((Path(folder) / "demo.json").read_bytes())

@@ -1,7 +1,7 @@
-"""Full-size encoders, exported, saved, reloaded and executed, beside torch eager.
+"""Full-size encoders: exported, saved, reloaded and executed, compared with torch eager.
 
-Weights are random, since no published ones could be fetched, so this says how exact and how fast the road is, and nothing of
-accuracy. Each case has a process of its own, whose peak memory is the export's.
+Weights are random, since no published ones could be downloaded, so this measures how exact and how fast export and runtime
+are, and says nothing about accuracy. Each case runs in its own process, whose peak memory is that of the export.
 """
 
 import json
@@ -25,11 +25,11 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "mobilebert": {},
 }
 FORMS = {"FP32": ("float32", None), "FP16": ("float16", None), "INT8": ("float16", 8), "4-bit": ("float16", 4)}
-"""Precision of the operations, and bits of a weight, if it is compressed: 8-bit integers, or indices into a table."""
+"""Precision of the operations, and bits per weight if compressed: 8-bit integers, or indices into a table."""
 
 
 def measure(data: Path | None) -> dict[str, Any]:
-    """Every encoder in every form."""
+    """Measure every encoder in every form."""
     cases = []
     for architecture in ENCODERS:
         for form in FORMS:
@@ -42,7 +42,7 @@ def measure(data: Path | None) -> dict[str, Any]:
 
 
 def case(architecture: str, form: str) -> dict[str, Any]:
-    """One encoder in one form."""
+    """Measure one encoder in one form."""
     import numpy as np
     import torch
     from transformers import AutoConfig, AutoModel

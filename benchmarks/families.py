@@ -1,4 +1,4 @@
-"""Every sequence classifier of transformers, small and with random weights: exported right, or refused with the reason."""
+"""Exports every sequence classifier of transformers, small and with random weights, and records the error or the refusal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LENGTHS = (24, 17, 9, 4)
 LABELS = 3
 DEVIATION = 0.3
 SECONDS, BYTES = 120, 16 * 2**30
-"""For one family: some cannot be made small by the settings below."""
+"""Limits for one family: some cannot be made small with the settings below."""
 
 SETTINGS: dict[str, Any] = {
     "vocab_size": 120,
@@ -42,11 +42,11 @@ SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 64),
     **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len"), 64),
 }
-"""What makes a configuration small, by every name that one gives it."""
+"""Settings for a small configuration, under all the names that configuration classes use."""
 
 
 def small(family: str) -> Any:
-    """A sequence classifier of a family, small, its matrices drawn with standard deviation 0.3."""
+    """Return a small sequence classifier of a family, with random matrices of standard deviation 0.3."""
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     known = AutoConfig.for_model(family)
@@ -61,7 +61,7 @@ def small(family: str) -> Any:
 
 
 def texts(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask, int [N, S], of random texts that the export has not seen."""
+    """Return token ids and mask, int [N, S], of random texts that are not used in the export."""
     generator = np.random.default_rng(0)
     ids = torch.from_numpy(generator.integers(5, 110, (len(LENGTHS), LENGTHS[0])))
     mask = (torch.arange(LENGTHS[0]) < torch.tensor(LENGTHS)[:, None]).long()
@@ -69,14 +69,14 @@ def texts(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.where(mask == 1, ids, model.config.pad_token_id or 0), mask
 
 
-def tried(family: str) -> dict[str, Any]:
-    """What became of one family in float32 and, if that is right, what weights rounded to half precision change."""
+def outcome(family: str) -> dict[str, Any]:
+    """Return the outcome for one family in float32 and, if it is exported, the effect of rounding weights to half precision."""
     try:
         with time_limit(), torch.no_grad():
             model = small(family)
             ids, mask = texts(model)
-            right = torch.softmax(model(input_ids=ids, attention_mask=mask).logits, -1)
-    except Exception as error:  # whatever it is, the settings above do not suit the family
+            expected = torch.softmax(model(input_ids=ids, attention_mask=mask).logits, -1)
+    except Exception as error:  # whatever the exception, the settings above do not suit the family
         return {"outcome": "not built", "reason": short(error)}
     try:
         found = executed(model, ids, mask, "float32")
@@ -84,17 +84,17 @@ def tried(family: str) -> dict[str, Any]:
         return {"outcome": "refused", "reason": short(error)}
     except Exception as error:
         return {"outcome": "raw error", "reason": f"{type(error).__name__}: {short(error)}"}
-    error = float((found - right).abs().max())
+    error = float((found - expected).abs().max())
     result: dict[str, Any] = {"outcome": "exported" if error < 1e-4 else "wrong", "largest_error": float(f"{error:.2g}")}
     try:
-        result["rounding"] = float(f"{difference(executed(model, ids, mask, 'float16'), right):.2g}")
+        result["rounding"] = float(f"{difference(executed(model, ids, mask, 'float16'), expected):.2g}")
     except GoalkitError as error:
         result["rounding_refused"] = short(error)
     return result
 
 
 def executed(model: Any, ids: torch.Tensor, mask: torch.Tensor, precision: str) -> torch.Tensor:
-    """Probabilities of a saved package, float32 [N, labels], its weights in this precision, its operations in float32."""
+    """Return probabilities, float32 [N, labels], of a saved package: weights in this precision, operations in float32."""
     from goalkit.export import CoreMLExporter, load_model
 
     with tempfile.TemporaryDirectory() as folder, time_limit():
@@ -121,7 +121,7 @@ def time_limit() -> Iterator[None]:
 
 
 def short(error: BaseException) -> str:
-    """The message of an error in one line, short enough for a table, without addresses in memory."""
+    """Return an error message as one line, short enough for a table, without memory addresses."""
     return re.sub(r"0x[0-9a-f]+", "0x…", reason_of(error))[:160]
 
 
@@ -135,13 +135,13 @@ def measure(data: Path | None) -> dict[str, Any]:
     for family in sorted(NAMES):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found[family] = tried(family)
+            found[family] = outcome(family)
         print(family, found[family], flush=True)
     return {"families": found}
 
 
 def table(found: dict[str, Any]) -> str:
-    """The table of docs/families.md."""
+    """Return the table of docs/families.md."""
     outcomes = Counter(each["outcome"] for each in found["families"].values())
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
     rounding = [each["rounding"] for each in found["families"].values() if "rounding" in each]

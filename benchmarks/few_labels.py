@@ -1,4 +1,4 @@
-"""Few labels: a pre-trained encoder left alone, tuned by contrast or fine-tuned as usual, beside TF-IDF with a linear SVM.
+"""Few labels: a pre-trained encoder, frozen, contrastively tuned or fine-tuned, compared with TF-IDF and a linear SVM.
 
 The folder `smp2020` holds utterances to an assistant, of the SMP2020 evaluation (ECDT task 1), as `2020_train.json`,
 `2020_dev.json` and `2020_test.json`: lists of `{"text": …, "intent": …}`. The encoder is that of benchmarks/pretrained.py.
@@ -23,7 +23,7 @@ from goalkit.training import FewLabelsTrainer
 TASK = "intent"
 SHOTS, SEEDS, CHOOSING_SEED = (8, 64), 5, 99
 EPOCHS = {8: 20, 64: 10}
-"""Of plain fine-tuning, whose best epoch is chosen on all of the development part: a help that few labels do not have."""
+"""Epochs of plain fine-tuning. Its best epoch is chosen on the whole development part, which is an advantage for it."""
 
 SETTINGS: Mapping[str, tuple[dict[str, Any], ...]] = {
     "few labels, frozen": ({},),
@@ -37,7 +37,7 @@ SETTINGS: Mapping[str, tuple[dict[str, Any], ...]] = {
 
 
 def measure(data: Path | None) -> dict[str, Any]:
-    """For each number of labels choose settings on the development part, then score five draws on the test part."""
+    """For each number of labels, choose settings on the development part, then score five draws on the test part."""
     assert data is not None
     splits = read_intents(data / "smp2020")
     results: dict[str, Any] = {}
@@ -63,7 +63,7 @@ def measure(data: Path | None) -> dict[str, Any]:
 
 
 def read_intents(folder: Path) -> Splits:
-    """The utterances as they are split in the folder."""
+    """Read the utterances, split as in the folder."""
     parts = {
         side: json.loads((folder / f"2020_{file}.json").read_bytes())
         for side, file in (("train", "train"), ("validation", "dev"), ("test", "test"))
@@ -78,7 +78,7 @@ def read_intents(folder: Path) -> Splits:
 
 
 def draw(rows: Dataset, shots: int, seed: int) -> Dataset:
-    """So many rows of every label, or all that it has."""
+    """Draw `shots` rows of every label, or all of its rows if there are fewer."""
     random = np.random.default_rng(seed)
     (task,) = rows.tasks
     truth = rows.label_ids(task)
@@ -103,7 +103,7 @@ def _scores(model: GoalModel, rows: Dataset) -> dict[str, float]:
 
 
 def _choose(name: str, model: GoalModel, splits: Splits, shots: int) -> dict[str, Any]:
-    """The setting that is best on the development part after a draw that is not reported."""
+    """Return the setting that is best on the development part, for a draw that is not reported."""
     if len(SETTINGS[name]) == 1:
         return SETTINGS[name][0]
     rows = draw(splits.train, shots, CHOOSING_SEED)
@@ -116,9 +116,9 @@ def _choose(name: str, model: GoalModel, splits: Splits, shots: int) -> dict[str
 
 
 def page(found: dict[str, Any], where: str) -> str:
-    """The section of docs/benchmarks.md."""
+    """Return the section of docs/benchmarks.md."""
     lines = [
-        "| labelled | way | accuracy, median | worst and best | macro-F1, median | worst and best |",
+        "| labelled rows | method | accuracy, median | worst and best | macro-F1, median | worst and best |",
         "|---|---|---|---|---|---|",
     ]
     for shots, each in found["shots"].items():
@@ -127,10 +127,10 @@ def page(found: dict[str, Any], where: str) -> str:
             for kind in ("accuracy", "macro_f1"):
                 values = [score[kind] for score in scores]
                 columns += [f"{statistics.median(values):.1%}", f"{min(values):.1%} … {max(values):.1%}"]
-            lines.append(f"| {shots} a label, {each['rows']:,} in all | {name} | " + " | ".join(columns) + " |")
+            lines.append(f"| {shots} per label, {each['rows']:,} in total | {name} | " + " | ".join(columns) + " |")
     train, validation, test = found["rows"]
     chosen = "; ".join(
-        f"{name}, {shots} a label: {setting}"
+        f"{name}, {shots} per label: {setting}"
         for shots, each in found["shots"].items()
         for name, setting in each["chosen"].items()
         if setting
@@ -139,12 +139,12 @@ def page(found: dict[str, Any], where: str) -> str:
         [
             "## Few labels",
             "",
-            f"SMP2020 utterances to an assistant, {found['labels']} intents, {test} test rows; so many of each are drawn from "
-            f"{train:,} rows (rare intents give all they have), with {SEEDS} seeds. Real text. More than half of the test rows "
-            "are of one intent, which macro-F1 makes up for. The encoder is multilingual-e5-small, 12 layers of 384, from "
-            "weights of 4 bits, its vocabulary exchanged for single characters. Settings were chosen on the development part "
-            f"({validation} rows) after a draw of its own; plain fine-tuning also chooses its best epoch there, a help that "
-            "the other ways go without.",
+            f"SMP2020 utterances to an assistant, {found['labels']} intents, {test} test rows; the labelled rows are drawn "
+            f"from {train:,} rows (for rare intents, all rows), with {SEEDS} seeds. Real text. More than half of the test rows "
+            "have the same intent, for which macro-F1 compensates. The encoder is multilingual-e5-small, 12 layers of width "
+            "384, from 4-bit weights, with its vocabulary replaced by single characters. Settings were chosen on the "
+            f"development part ({validation} rows) with a separate draw; plain fine-tuning also chooses its best epoch there, "
+            "an advantage that the other methods do not have.",
             "",
             *lines,
             "",

@@ -1,4 +1,4 @@
-"""Seconds that `import goalkit` adds to starting Python."""
+"""Measures the seconds that `import goalkit` adds to starting Python."""
 
 import statistics
 import subprocess
@@ -11,7 +11,7 @@ RUNS = 15
 
 
 def measure(data: Path | None) -> dict[str, Any]:
-    """Median seconds of starting Python with nothing, and with an import, taken in turns."""
+    """Return the median seconds that each import adds, measured in turns with starting Python alone."""
     statements = {"nothing": "pass", "goalkit": "import goalkit", "goalkit.export": "import goalkit.export"}
     seconds: dict[str, list[float]] = {name: [] for name in statements}
     for _ in range(RUNS):

@@ -1,4 +1,4 @@
-"""Packages, size and time of each install, in a fresh virtual environment."""
+"""Measures packages, size and time of each install, in a fresh virtual environment."""
 
 import json
 import os
@@ -21,12 +21,12 @@ INSTALLS = {
 
 
 def measure(data: Path | None) -> dict[str, Any]:
-    """Every install, one after the other, with the versions in constraints.txt."""
+    """Measure every install, one after the other, with the versions in constraints.txt."""
     return {"installs": {name: install(ROOT, name.removeprefix("goalkit")) for name in INSTALLS}}
 
 
 def install(tree: Path, extras: str) -> dict[str, float]:
-    """Packages besides pip, bytes of site-packages without pip, and seconds, downloads included, of installing `tree`."""
+    """Install `tree`; return the packages besides pip, bytes of site-packages without pip, and seconds including downloads."""
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = Path(folder, "Scripts" if sys.platform == "win32" else "bin", "python")
@@ -49,8 +49,8 @@ def install(tree: Path, extras: str) -> dict[str, float]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The table of the README."""
-    lines = ["| install | to | packages | size | time |", "|---|---|---|---|---|"]
+    """Return the table of the README."""
+    lines = ["| install | purpose | packages | size | time |", "|---|---|---|---|---|"]
     for name, each in found["installs"].items():
         command = f'`pip install "{name}"`' if "[" in name else f"`pip install {name}`"
         lines.append(

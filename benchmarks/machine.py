@@ -1,4 +1,4 @@
-"""On what, and when, a figure was measured."""
+"""The machine and the date of a measurement."""
 
 import datetime
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def machine() -> dict[str, str]:
-    """The machine and the date, as they stand beside every figure."""
+    """Return the machine and the date, as the docs show them with every figure."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())

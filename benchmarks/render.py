@@ -1,4 +1,4 @@
-"""Saved results as docs/benchmarks.md and its figures, the tables of the README, the corpus' in docs/goal-corpus.md."""
+"""Renders saved results: docs/benchmarks.md with its figures, and the tables in README.md and other pages."""
 
 import json
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ BEGIN, END = "<!-- written by python -m benchmarks {} -->", "<!-- end -->"
 
 
 def write_docs() -> None:
-    """Render every result that there is."""
+    """Render all saved results."""
     saved = saved_results()
     for name, text in {**figures(saved), **pages(saved)}.items():
         write_file(ROOT / name, text.encode())
 
 
 def saved_results() -> dict[str, Any]:
-    """What the benchmarks measured last, by their names."""
+    """Return the latest results of the benchmarks, by name."""
     return {file.stem: json.loads(file.read_bytes()) for file in sorted(RESULTS.glob("*.json"))}
 
 
 def pages(saved: Mapping[str, Any]) -> dict[str, str]:
-    """Every page with measured figures, by its path: written from the results, but for what people wrote around a table."""
+    """Return every page with measured figures, by path; on pages with tables, the text around them stays as it is."""
     sections = [SECTIONS[name](saved[name]) for name in SECTIONS if name in saved]
     if "calibration" in saved:
         sections.append(calibration.page(saved["calibration"], saved.get("titles"), _where(saved["calibration"])))
@@ -42,20 +42,20 @@ def pages(saved: Mapping[str, Any]) -> dict[str, str]:
 
 
 def figures(saved: Mapping[str, Any]) -> dict[str, str]:
-    """Every figure, by its path: an SVG that is the same for the same results and the same matplotlib."""
+    """Return every figure, by path, as an SVG; the same results and the same matplotlib give the same SVG."""
     return {f"docs/{module.FIGURE}": module.figure(saved[name]) for name, module in FIGURES.items() if name in saved}
 
 
 def _with_table(page: str, text: str, name: str, table: str) -> str:
-    """A page with something else between the marks of a benchmark."""
+    """Return a page with new text between the marks of a benchmark."""
     before, begin, rest = text.partition(BEGIN.format(name))
     if not begin or END not in rest:
-        raise ValueError(f"{page} has no place for the table of {name}: write {BEGIN.format(name)} and {END} where it is to be")
+        raise ValueError(f"{page} has no place for the table of {name}: write {BEGIN.format(name)} and {END} where it belongs")
     return f"{before}{begin}\n{table}{END}{rest.partition(END)[2]}"
 
 
 def demo_table(found: dict[str, Any]) -> str:
-    """The table of the README."""
+    """Return the table of the README."""
     comparisons = {each["output"]: each for each in found["measured"]["fidelity"]}
     parity = {each["output"]: each for each in found["measured"]["parity"]}
     lines = [
@@ -72,7 +72,7 @@ def demo_table(found: dict[str, Any]) -> str:
             *lines,
             "",
             f"Package {found['package_bytes'] / 1e6:.2f} MB, whole bundle {found['bundle_bytes'] / 1e6:.2f} MB, from a model "
-            f"of {found['model_bytes'] / 1e6:.2f} MB; {found['seconds']:.0f} seconds in all. {_where(found)}",
+            f"of {found['model_bytes'] / 1e6:.2f} MB; {found['seconds']:.0f} seconds in total. {_where(found)}",
             "",
         ]
     )
@@ -89,12 +89,12 @@ def _corpus(found: dict[str, Any]) -> str:
 
 
 def _installs(found: dict[str, Any]) -> str:
-    return f"{installs.table(found)}\n{_where(found)} Other work was going on.\n"
+    return f"{installs.table(found)}\n{_where(found)} Other programs were running.\n"
 
 
 def _imports(found: dict[str, Any]) -> str:
     lines = [f"| `import {name}` | {seconds:.3f} s |" for name, seconds in found["seconds"].items()]
-    table = "\n".join(["| statement | median seconds beyond starting Python |", "|---|---|", *lines])
+    table = "\n".join(["| statement | median seconds in addition to starting Python |", "|---|---|", *lines])
     return f"## Import\n\n{table}\n\n{_where(found)}\n"
 
 
@@ -119,9 +119,9 @@ def _titles(found: dict[str, Any]) -> str:
         [
             "## News titles",
             "",
-            f"THUCNews titles, ten classes: {train:,} titles to learn from, {validation:,} to choose the epoch by, {test:,} to "
-            "report on. Real text. The encoder starts from random weights, so it is expected to stay behind models that were "
-            "pre-trained; here it is shown beside the n-grams that it has to reach.",
+            f"THUCNews titles, ten classes: {train:,} training titles, {validation:,} for choosing the epoch, {test:,} for the "
+            "reported figures. Real text. The encoder starts from random weights, so it is expected to be less accurate than "
+            "pre-trained models; here it is compared with n-grams as a baseline.",
             "",
             *lines,
             "",
@@ -151,11 +151,12 @@ def _encoders(found: dict[str, Any]) -> str:
         [
             "## Encoders",
             "",
-            "Full-size configurations with random weights, as no published ones could be fetched: this says how exact and how "
-            f"fast export and runtime are, nothing of accuracy. Embeddings of {found['texts']} goals of different "
-            f"lengths, padded to {found['length']} tokens. Times are medians of {found['runs']} runs on one text, torch eager "
-            "on the uncompressed model and the runtime in turns, on the same threads. INT8 and 4-bit (a table of 16 values a "
-            "matrix) are in half precision; memory is the whole process at its peak.",
+            "Full-size configurations with random weights, as no published ones could be downloaded: the table shows how exact "
+            "and how fast export and runtime are, and says nothing about accuracy. "
+            f"Embeddings of {found['texts']} goals of different lengths, padded to {found['length']} tokens. "
+            f"Times are medians of {found['runs']} runs on one text, torch eager "
+            "on the uncompressed model and the runtime in turns, with the same threads. INT8 and 4-bit (a table of 16 values "
+            "per matrix) are in half precision; memory is the peak of the whole process.",
             "",
             *lines,
             "",

@@ -1,6 +1,6 @@
-"""Whether a training is what its seed says: twice, killed and resumed, in two processes, and a search in two processes.
+"""Reproducibility of training: run twice, killed and resumed, in two processes, and a search in two processes.
 
-Each training is a process of its own: `python -m benchmarks.reproducibility '<json>'`.
+Each training run is a separate process: `python -m benchmarks.reproducibility '<json>'`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _train(folder: Path, *launcher: str, **settings: Any) -> dict[str, Any]:
 
 
 def _killed(folder: Path, steps: int, number: int, digest: str) -> dict[str, Any]:
-    """Kill a training when its log has come to a random step, and let another process go on."""
+    """Kill a training run when its log has reached a random step, and let another process resume it."""
     target = random.Random(number).randrange(10, steps - 20)
     with _start(folder) as process:
         while process.poll() is None and _logged(folder) < target:
@@ -73,18 +73,18 @@ def _killed(folder: Path, steps: int, number: int, digest: str) -> dict[str, Any
 
 
 def _logged(folder: Path) -> int:
-    """The last step in a training's log."""
+    """Return the last step in the log of a training run."""
     log = folder / "log.jsonl"
     lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.exists() else []
     return max((int(json.loads(line)["step"]) for line in lines if line.endswith("\n")), default=0)
 
 
 def _search(study: Path) -> dict[str, Any]:
-    """Two processes in one study."""
+    """Run two processes in one study."""
     processes = [_start(study, search=True) for _ in range(2)]
     for process in processes:
         process.communicate()
-    with _start(study, search=True) as last:  # finds nothing left to do, and tells
+    with _start(study, search=True) as last:  # finds nothing left to do, and reports
         output, _ = last.communicate()
     found: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
     return found
@@ -108,9 +108,9 @@ def _work(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def page(found: dict[str, Any], where: str) -> str:
-    """The section of docs/benchmarks.md."""
+    """Return the section of docs/benchmarks.md."""
     seeds = found["seeds"]
-    kills = [each for each in found["kills"] if each["after"] < found["steps"]]  # the others came too late
+    kills = [each for each in found["kills"] if each["after"] < found["steps"]]  # the others were killed too late
     after = ", ".join(str(each["after"]) for each in kills)
     same = sum(each["same"] for each in kills)
     search = found["search"]
@@ -121,12 +121,12 @@ def page(found: dict[str, Any], where: str) -> str:
             f"Full-size tiny-bert from random weights, {found['rows']:,} goals, {found['steps']} steps; accuracy is the mean "
             "of the three tasks on the test goals.",
             "",
-            "| what | found |",
+            "| experiment | result |",
             "|---|---|",
-            f"| the same seed twice | {'the same bytes' if found['twice'] else 'other bytes'} |",
-            f"| killed with `kill -9` at a random step ({after}) and resumed | the same bytes {same} times of {len(kills)} |",
-            "| two processes under `torchrun` against one, float32, no dropout: largest difference of a step's loss | "
-            f"{found['loss_difference']:.1e} of it |",
+            f"| the same seed twice | {'the same bytes' if found['twice'] else 'different bytes'} |",
+            f"| killed with `kill -9` at a random step ({after}) and resumed | the same bytes {same} of {len(kills)} times |",
+            "| two processes under `torchrun` against one, float32, no dropout: largest relative difference of a step's loss | "
+            f"{found['loss_difference']:.1e} |",
             f"| accuracy over {len(seeds)} seeds, with dropout | {min(seeds):.1%} to {max(seeds):.1%} |",
             f"| accuracy of two processes, with dropout | {found['two_processes']:.1%} |",
             f"| a search of {search['wanted']} trials by two processes | {search['trials']} trials, "

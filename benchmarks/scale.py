@@ -1,7 +1,7 @@
-"""How reading, cleaning, dropping near-duplicates and splitting grow from ten thousand rows to a million.
+"""Time and memory of reading, cleaning, dropping near-duplicates and splitting, from ten thousand rows to a million.
 
 The rows are synthetic: two or three clauses, drawn at random from those of the goals that ship with goalkit and, if there is
-a folder of public texts, of the news titles in it (benchmarks/titles.py says which). Each size has a process of its own.
+a folder of public texts, of the news titles in it (benchmarks/titles.py says which). Each size runs in its own process.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from goalkit.datasets import Cleaner, quality_report
 SIZES = (10_000, 100_000, 1_000_000)
 WORKERS = 2
 LENGTHS = range(5, 13)
-"""Characters of a clause: one alone is never four fifths of a row, so that unlike rows are no near-duplicates."""
+"""Characters of a clause: one clause is never four fifths of a row, so that unrelated rows are not near-duplicates."""
 NEAR, REPEATED, SOILED = 0.10, 0.02, 0.02
 READ, CLEANED, DROPPED, SPLIT, REPORT = "read", "clean", "clean, drop near-duplicates", "split", "quality report"
 FIGURE = "scale.svg"
 
 
 def measure(data: Path | None) -> dict[str, Any]:
-    """Seconds and peak memory of each step, for each size."""
+    """Measure seconds and peak memory of each step, for each size."""
     sizes = []
     for size in SIZES:
         command = [sys.executable, "-m", "benchmarks.scale", str(size), *([str(data)] if data else [])]
@@ -60,7 +60,7 @@ def _clauses(data: Path | None) -> list[str]:
 
 
 def _rows(size: int, data: Path | None) -> Iterator[tuple[str, str, str, str]]:
-    """Rows with labels drawn from the goals; a row that differs from one of the last thousand in little has its labels."""
+    """Yield rows with labels drawn from the goals; a near-duplicate of one of the last thousand rows has its labels."""
     goals, clauses, chance = Dataset.goals(), _clauses(data), random.Random(0)
     labels = list(zip(*goals.labels.values(), strict=True))
     last: list[tuple[str, tuple[str, ...]]] = []
@@ -79,7 +79,7 @@ def _rows(size: int, data: Path | None) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _altered(text: str, chance: random.Random) -> str:
-    """With another number, or one character of it said twice or left out."""
+    """Return the text with another number, or with one character repeated or left out."""
     if re.search(r"\d", text):
         return re.sub(r"\d+", lambda _: str(chance.randint(2, 99)), text)
     place = chance.randrange(len(text))
@@ -87,8 +87,8 @@ def _altered(text: str, chance: random.Random) -> str:
 
 
 def _measured(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    """What `work` gives, its seconds, and the most memory the process took meanwhile."""
-    Path("/proc/self/clear_refs").write_text("5")  # begin a new peak
+    """Return the result of `work`, its seconds, and the peak memory of the process during it."""
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     start = time.perf_counter()
     result = work()
     seconds = time.perf_counter() - start
@@ -105,7 +105,7 @@ def _work(size: int, data: Path | None) -> dict[str, Any]:
         with path.open("w", encoding="utf-8", newline="") as handle:
             csv.writer(handle).writerows([("text", "category", "difficulty", "completion"), *_rows(size, data)])
         file_bytes = path.stat().st_size
-        _, start = _measured(lambda: Cleaner().clean(Dataset.goals()))  # what is imported is counted here
+        _, start = _measured(lambda: Cleaner().clean(Dataset.goals()))  # includes the memory of imports
         raw, steps[READ] = _measured(lambda: Dataset.from_csv(path))
     _, steps[CLEANED] = _measured(lambda: len(Cleaner().clean(raw, workers=WORKERS).dataset))
     left, steps[DROPPED] = _measured(lambda: Cleaner(near_duplicates="drop").clean(raw, workers=WORKERS).dataset)
@@ -123,7 +123,7 @@ def _work(size: int, data: Path | None) -> dict[str, Any]:
 
 
 def page(found: dict[str, Any], where: str) -> str:
-    """The section of docs/benchmarks.md."""
+    """Return the section of docs/benchmarks.md."""
     names = (READ, CLEANED, DROPPED, SPLIT, REPORT)
     lines = [
         f"| {size['rows']:,} | "
@@ -137,7 +137,7 @@ def page(found: dict[str, Any], where: str) -> str:
     seconds = sum(last["steps"][name]["seconds"] for name in (READ, DROPPED, SPLIT))
     more = last["rows"] - before["rows"]
     peaks = {name: last["steps"][name]["peak_bytes"] - before["steps"][name]["peak_bytes"] for name in (READ, DROPPED, SPLIT)}
-    growth = ", ".join(f"{peak / more:,.0f} bytes a row ({name})" for name, peak in peaks.items())
+    growth = ", ".join(f"{peak / more:,.0f} bytes per row ({name})" for name, peak in peaks.items())
     return "\n".join(
         [
             "## Scale of data",
@@ -145,9 +145,9 @@ def page(found: dict[str, Any], where: str) -> str:
             "Synthetic rows: two or three clauses, drawn at random from those of the shipped goals"
             f"{' and of news titles' if found['titles'] else ''}, with labels drawn at random. {found['near']:.0%} of them "
             f"differ from one of the last thousand in a number or a character, {found['repeated']:.0%} repeat one, "
-            f"{found['soiled']:.0%} have tags and marks to clean. Each size in a process of its own, which cleans in "
-            f"{found['workers']} others that hold 5,000 texts at a time. Time, and the most memory that the process takes "
-            f"meanwhile, {last['start_bytes'] / 2**20:,.0f} MiB before the first row:",
+            f"{found['soiled']:.0%} have tags and marks to clean. Each size runs in its own process, which cleans with "
+            f"{found['workers']} worker processes, 5,000 texts at a time. The table has the time of each step and the peak "
+            f"memory of the process during it. It is {last['start_bytes'] / 2**20:,.0f} MiB before the first row.",
             "",
             f"| rows | {' | '.join(names)} | rows left |",
             "|---|" + "---|" * (len(names) + 1),
@@ -156,11 +156,12 @@ def page(found: dict[str, Any], where: str) -> str:
             f"![Seconds and memory by the number of rows]({FIGURE})",
             "",
             f"Reading, cleaning with near-duplicates dropped, and splitting {last['rows']:,} rows take "
-            f"{seconds / 60:.1f} minutes. Memory is not flat: a dataset is held in memory, here "
-            f"{last['table_bytes'] / last['rows']:.0f} bytes a row, and near-duplicates are looked for among all texts at "
-            f"once: 168 bytes of MinHash a text, and the masked text. From {before['rows']:,} to {last['rows']:,} rows the "
-            f"peaks grow by {growth}. The quality report is of the rows as read; its models learn from 20,000 of them, all "
-            "else looks at every row.",
+            f"{seconds / 60:.1f} minutes. Memory grows with the number of rows: a dataset is held in memory, here "
+            f"{last['table_bytes'] / last['rows']:.0f} bytes per row, and near-duplicates are searched among all texts at "
+            f"once, with 168 bytes of MinHash per text and the masked text. "
+            f"From {before['rows']:,} to {last['rows']:,} rows "
+            f"the peaks grow by {growth}. The quality report covers the rows as read; its models learn from 20,000 of them; "
+            "all other checks use every row.",
             "",
             where,
             "",
@@ -169,7 +170,7 @@ def page(found: dict[str, Any], where: str) -> str:
 
 
 def figure(found: dict[str, Any]) -> str:
-    """The figure as an SVG that is the same for the same results and the same matplotlib."""
+    """Return the figure as an SVG; the same results and the same matplotlib give the same SVG."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

@@ -1,7 +1,7 @@
-"""How fast training is, beside Hugging Face's Trainer: the plain recipe, and the same Trainer tuned as well as it can be.
+"""Speed of training, compared with Hugging Face's Trainer: the plain recipe, and the same Trainer with tuned settings.
 
-All train the same model from the same weights on news titles (see benchmarks/titles.py for the folder), wrapped for the
-Trainer so that only what feeds and steps it differs.
+All train the same model from the same weights on news titles (see benchmarks/titles.py for the folder). It is wrapped for the
+Trainer, so that only the data loading and the training loop differ.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Way = Callable[[GoalModel, Dataset, int, int, int], GoalModel]
 
 
 def measure(data: Path | None) -> dict[str, Any]:
-    """Windows of steps for every backbone, whole runs for the tiny one, and what the machine's matrix products reach."""
+    """Measure windows of steps for every backbone, whole runs for tiny-bert, and the peak speed of matrix products."""
     assert data is not None
     splits = read_titles(data / "thucnews_titles")
     peak = {name: _gemm(dtype) for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16))}
@@ -51,7 +51,7 @@ def measure(data: Path | None) -> dict[str, Any]:
 
 
 class _Wrapped(nn.Module):
-    """A GoalModel as Hugging Face's Trainer wants one: with labels in, and the loss out."""
+    """A GoalModel with the interface that Hugging Face's Trainer expects: takes labels and returns the loss."""
 
     def __init__(self, model: GoalModel) -> None:
         super().__init__()
@@ -63,18 +63,18 @@ class _Wrapped(nn.Module):
 
 
 @contextmanager
-def _steps_noted() -> Iterator[list[tuple[float, int]]]:
-    """Yields a list to which every forward pass of a training adds when it began, and how many tokens it was given."""
-    noted: list[tuple[float, int]] = []
+def _recorded_steps() -> Iterator[list[tuple[float, int]]]:
+    """Yield a list to which every forward pass in training mode adds its start time and its number of tokens."""
+    recorded: list[tuple[float, int]] = []
     forward = GoalModel.forward
 
-    def noting(model: GoalModel, input_ids: Tensor, attention_mask: Tensor, length: int) -> dict[str, Tensor]:
+    def record(model: GoalModel, input_ids: Tensor, attention_mask: Tensor, length: int) -> dict[str, Tensor]:
         if model.training:
-            noted.append((time.perf_counter(), int(attention_mask.sum())))
+            recorded.append((time.perf_counter(), int(attention_mask.sum())))
         return forward(model, input_ids, attention_mask, length)
 
-    with mock.patch.object(GoalModel, "forward", noting):
-        yield noted
+    with mock.patch.object(GoalModel, "forward", record):
+        yield recorded
 
 
 def _goalkit(model: GoalModel, rows: Dataset, batch: int, seed: int, epochs: int = 1) -> GoalModel:
@@ -135,7 +135,7 @@ WAYS: dict[str, tuple[Way, Sequence[int]]] = {
 
 
 def _windows(backbone: str, titles: Dataset) -> dict[str, Any]:
-    """For each way the batch size that is fastest, and samples a second in windows that take turns."""
+    """Choose the fastest batch size for each method, then measure tokens per second in alternating windows."""
     model = GoalModel.from_backbone(backbone, tasks=titles.tasks)
     swept: dict[str, dict[int, float]] = {}
     for name, (way, batches) in WAYS.items():
@@ -162,40 +162,40 @@ def _windows(backbone: str, titles: Dataset) -> dict[str, Any]:
 
 
 def _smallest_fast(speeds: dict[int, float]) -> int:
-    """The smallest batch size within 3 % of the fastest: larger ones only make fewer steps of the same work."""
+    """Return the smallest batch size within 3 % of the fastest; larger ones only make fewer steps of the same work."""
     return min(batch for batch, speed in speeds.items() if speed >= 0.97 * max(speeds.values()))
 
 
 def _speed(way: Way, model: GoalModel, titles: Dataset, batch: int, steps: int, seed: int) -> float:
-    """Samples a second over `steps`, after some to warm up."""
+    """Return tokens per second over `steps`, after some to warm up."""
     places = np.random.default_rng(seed).choice(len(titles), (WARM + steps + 1) * batch, replace=False)
-    with _steps_noted() as noted:
+    with _recorded_steps() as recorded:
         way(model, titles.take(places.tolist()), batch, seed, 1)
-    return _tokens_per_second(noted[WARM:])
+    return _tokens_per_second(recorded[WARM:])
 
 
-def _tokens_per_second(noted: Sequence[tuple[float, int]]) -> float:
-    """From the beginning of the first step to that of the last. Tokens and not samples: a Trainer takes the longest first."""
-    return sum(tokens for _, tokens in noted[:-1]) / (noted[-1][0] - noted[0][0])
+def _tokens_per_second(recorded: Sequence[tuple[float, int]]) -> float:
+    """Return the speed from the start of the first step to that of the last, in tokens: a Trainer takes long samples first."""
+    return sum(tokens for _, tokens in recorded[:-1]) / (recorded[-1][0] - recorded[0][0])
 
 
 def _whole(splits: Splits) -> dict[str, Any]:
-    """Whole trainings of the tiny model, in turns: seconds between the first step and the last, and test accuracy."""
+    """Measure whole training runs of tiny-bert, in turns: tokens per second and test accuracy."""
     rows = splits.train.take(range(ROWS))
     model = GoalModel.from_backbone("tiny-bert", tasks=rows.tasks)
     found: dict[str, list[dict[str, float]]] = {"goalkit": [], "tuned Trainer": []}
     for seed in range(SEEDS):
         for name in found:
-            with _steps_noted() as noted:
+            with _recorded_steps() as recorded:
                 trained = WAYS[name][0](model, rows, 64, seed, EPOCHS)
             accuracy = evaluate(trained, splits.test)[0].accuracy
-            found[name].append({"tokens_per_second": _tokens_per_second(noted), "accuracy": accuracy})
+            found[name].append({"tokens_per_second": _tokens_per_second(recorded), "accuracy": accuracy})
             print(f"whole: {name} {found[name][-1]}", flush=True)
     return found
 
 
 def _tokenising(titles: Dataset) -> float:
-    """Texts a second."""
+    """Return texts per second."""
     tokenizer = GoalModel.from_backbone("tiny-bert", tasks=titles.tasks).tokenizer
     tokenizer.pieces(titles.texts[0])
     start = time.perf_counter()
@@ -204,7 +204,7 @@ def _tokenising(titles: Dataset) -> float:
 
 
 def _gemm(dtype: torch.dtype, size: int = 4096) -> float:
-    """GFLOP/s of a large matrix product, the best of five."""
+    """Return GFLOP/s of a large matrix product, the best of five."""
     one, other = torch.randn(size, size, dtype=dtype), torch.randn(size, size, dtype=dtype)
     seconds = []
     for _ in range(5):
@@ -215,10 +215,10 @@ def _gemm(dtype: torch.dtype, size: int = 4096) -> float:
 
 
 def page(found: dict[str, Any], where: str) -> str:
-    """The section of docs/benchmarks.md."""
+    """Return the section of docs/benchmarks.md."""
     settings = found["settings"]
     lines = [
-        "| model | way | batch | samples/s, median | of the recipe | of the tuned Trainer | of the matrix product peak |",
+        "| model | method | batch | samples/s, median | speed relative to recipe | relative to tuned Trainer | share of peak |",
         "|---|---|---|---|---|---|---|",
     ]
     for backbone, each in found["windows"].items():
@@ -242,25 +242,25 @@ def page(found: dict[str, Any], where: str) -> str:
         [
             "## Training speed",
             "",
-            f"News titles, {length:.0f} tokens in the mean; full-size models. The "
-            "recipe is Hugging Face's Trainer as tutorials have it: padded to 128 tokens, float32, batches of 16, AdamW. "
-            "The tuned one has bfloat16, fused AdamW, dynamic padding and batches grouped by length. It and goalkit may each "
-            f"choose a batch size of {', '.join(map(str, settings['batches']))}. {settings['windows']} windows of "
-            f"{settings['steps']} steps, in turns; samples are counted by their tokens, as "
-            "the tuned Trainer takes the longest titles first. The last column counts the products of real tokens with weight "
-            "matrices, forward and backward, against what one large product reaches here "
+            f"News titles with {length:.0f} tokens on average; full-size models. The "
+            "recipe is Hugging Face's Trainer as in tutorials: padding to 128 tokens, float32, batches of 16, AdamW. "
+            "The tuned Trainer uses bfloat16, fused AdamW, dynamic padding and batches grouped by length. It and "
+            f"goalkit each use the best of the batch sizes {', '.join(map(str, settings['batches']))}. {settings['windows']} "
+            f"windows of {settings['steps']} steps, in turns; samples per second are computed from tokens per second, as "
+            "the tuned Trainer takes the longest titles first. The last column is the speed of the products of real tokens "
+            "with weight matrices, forward and backward, relative to one large matrix product here "
             f"({found['gemm_gflops']['float32']:.0f} GFLOP/s in float32, {found['gemm_gflops']['bfloat16']:.0f} in bfloat16).",
             "",
             *lines,
             "",
-            f"Whole trainings of tiny-bert on {settings['rows']:,} titles, {settings['epochs']} epochs, batches of 64; an "
-            "accuracy a seed:",
+            f"Whole training runs of tiny-bert on {settings['rows']:,} titles, {settings['epochs']} epochs, batches of 64; one "
+            "accuracy per seed:",
             "",
-            "| way | samples/s, median | test accuracy |",
+            "| method | samples/s, median | test accuracy |",
             "|---|---|---|",
             *whole,
             "",
-            f"Tokenising, once before the first epoch: {found['tokenising']:,.0f} titles a second.",
+            f"Tokenising, once before the first epoch: {found['tokenising']:,.0f} titles per second.",
             "",
             where,
             "",

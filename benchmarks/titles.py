@@ -1,8 +1,8 @@
-"""The whole road on real text: news titles in ten classes, beside character n-grams with a linear SVM.
+"""All steps from training to verification on real text: news titles in ten classes, compared with n-grams and a linear SVM.
 
 The folder `thucnews_titles` holds titles of the THUCNews corpus (THUCTC, Tsinghua University) as the repository
 649453932/Chinese-Text-Classification-Pytorch splits them: `train.txt`, `dev.txt` and `test.txt` with lines
-`title<TAB>class number`, and `class.txt` with a class name a line.
+`title<TAB>class number`, and `class.txt` with one class name per line.
 """
 
 import sys
@@ -63,9 +63,9 @@ def measure(data: Path | None) -> dict[str, Any]:
 
 
 def read_titles(folder: Path) -> Splits:
-    """The titles as they are split in the folder."""
+    """Read the titles, split as in the folder."""
     if not folder.is_dir():
-        sys.exit(f"{folder} is absent: name the folder that holds it with --data")
+        sys.exit(f"there is no folder {folder}: name the folder that contains it with --data")
     names = (folder / "class.txt").read_text(encoding="utf-8").split()
     task = Task("topic", names)
     sides = {}

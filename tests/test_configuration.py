@@ -38,7 +38,7 @@ def test_wrong_type_and_out_of_range_are_reported():
         (lambda: UpdatableHeadBuilder(task="category", optimizer="lion"), "no optimizer 'lion'; choose one of sgd, adam"),
         (
             lambda: UpdatableHeadBuilder(task="category", optimizer="adam", momentum=0.5),
-            "momentum is of 'sgd', and optimizer",
+            "momentum is a setting of 'sgd', but optimizer",
         ),
         (lambda: Task("Kategorie", ("a", "b")), "cannot name a Core ML feature"),
         (lambda: Task("kind", ("a", "a")), "empty or repeated labels"),

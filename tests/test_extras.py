@@ -230,7 +230,7 @@ for attempt in (
 """
     page = windows("-c", code)
     assert page.returncode == 0, page.stderr
-    remedy = "pip install goalkit on Linux or macOS; coremltools has no build for Windows, but Linux runs there as WSL"
+    remedy = "pip install goalkit on Linux or macOS; coremltools has no build for Windows, but runs in WSL"
     assert page.stdout.splitlines() == [f"this needs coremltools, which is not installed: {remedy}"] * 3
 
 

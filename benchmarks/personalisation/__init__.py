@@ -1,4 +1,4 @@
-"""What learning on the phone brings to simulated users: `measure` runs the study."""
+"""Benefits and costs of learning on the phone for simulated users: `measure` runs the study."""
 
 from benchmarks.personalisation.study import measure
 

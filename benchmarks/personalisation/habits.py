@@ -1,7 +1,7 @@
-"""The simulated users: fixed here before any head was tuned.
+"""The simulated users, fixed before any head was tuned.
 
-A habit is a topic that its user files elsewhere than the annotation guide does, and words of the user's own. It is a rule about
-sentences, so that something can be learnt; no label is drawn at random.
+A habit is a topic that its user files under another category than the annotation guide does, and words of the user's own. It is
+a rule about sentences, so that it can be learned; no label is drawn at random.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DEVELOPMENT, REPORTED = "development", "reported"
 
 @attrs.frozen
 class Habit:
-    """One user: texts of category `source` that mention the topic are filed under `target`; `words` are said otherwise."""
+    """One user, who files texts of category `source` that mention the topic under `target`, and replaces `words`."""
 
     name: str
     source: str
@@ -25,15 +25,15 @@ class Habit:
     part: str = REPORTED
 
     def concerns(self, text: str, category: str) -> bool:
-        """Whether the user files this goal elsewhere."""
+        """Whether the user files this goal under another category."""
         return category == self.source and re.search(self.topic, text) is not None
 
     def label(self, text: str, category: str) -> str:
-        """Where the user files a goal that the guide files under `category`."""
+        """Return the category under which the user files a goal that the guide files under `category`."""
         return self.target if self.concerns(text, category) else category
 
     def say(self, text: str) -> str:
-        """A goal in the user's own words."""
+        """Return a goal in the user's own words."""
         for word, own in self.words.items():
             text = text.replace(word, own)
         return text
@@ -96,7 +96,7 @@ HABITS = (
 )
 
 NEW_CATEGORIES = {"pets": ("生活", PET), "books": ("学习", BOOKS), "careers": ("工作", JOBHUNT), "medicine": ("健康", MEDICAL)}
-"""What a user may want a category of its own for."""
+"""Topics for which a user may want a new category."""
 
 DEVELOPMENT_CATEGORIES = {"sleep": ("健康", SLEEP), "meetings": ("工作", MEETING), "fun": ("生活", FUN)}
-"""Those by which the settings for the others are chosen."""
+"""Topics on which the settings for the other new categories are chosen."""

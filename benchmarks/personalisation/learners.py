@@ -1,4 +1,4 @@
-"""The strategies that are compared: each makes, of what a user corrected, something that labels embeddings."""
+"""The compared strategies: each turns a user's corrections into a function that labels embeddings."""
 
 from __future__ import annotations
 
@@ -29,45 +29,45 @@ class Examples:
         return Examples(np.concatenate([self.vectors, other.vectors]), self.labels + other.labels)
 
     def accuracy(self, predictor: Predictor, rows: npt.NDArray[np.bool_] | None = None) -> float:
-        """Share of right labels, of all examples or of the rows named."""
+        """Return the share of correct labels, of all examples or of the given rows."""
         right = predictor(self.vectors) == np.array(self.labels)
         return float(np.mean(right if rows is None else right[rows]))
 
 
 @attrs.frozen
 class Strategy:
-    """A way to learn: what it may be set to, and how it learns with a setting, once a seed."""
+    """A way to learn: its possible settings, and a function that learns with one of them, once per seed."""
 
     settings: Sequence[dict[str, Any]]
     learn: Callable[[Examples, dict[str, Any], int], list[Predictor]]
 
 
 def labelled_by(spec: Any) -> Predictor:
-    """What a saved head answers."""
-    return _remembered(functools.partial(predicted_labels, spec))
+    """Return the predictor of a saved head."""
+    return _cached(functools.partial(predicted_labels, spec))
 
 
-def _remembered(function: Callable[[Vectors], Any]) -> Callable[[Vectors], Any]:
-    """The same function, which answers an array that it has seen before from memory."""
+def _cached(function: Callable[[Vectors], Any]) -> Callable[[Vectors], Any]:
+    """Return the same function with a cache of its results, by array."""
     answers: dict[int, tuple[Vectors, Any]] = {}
 
-    def remembering(vectors: Vectors) -> Any:
+    def cached(vectors: Vectors) -> Any:
         if id(vectors) not in answers:
             answers[id(vectors)] = vectors, function(vectors)
         return answers[id(vectors)][1]
 
-    return remembering
+    return cached
 
 
 def no_update(spec: Any) -> Strategy:
-    """The head as it was shipped."""
+    """Keep the shipped head."""
     return Strategy([{}], lambda corrected, setting, seeds: [labelled_by(spec)])
 
 
 def head_updates(spec: Any, replayed: Examples | None) -> tuple[Strategy, Strategy]:
-    """What `MLUpdateTask` does with a saved head, rehearsed: the updated head alone, and gated.
+    """Rehearse what `MLUpdateTask` does with a saved head: the updated head alone, and gated.
 
-    The replayed examples are mixed in, and each correction counts several times among them.
+    The replayed examples are mixed in, and each correction may be repeated several times.
     """
     times = (1,) if replayed is None else (1, 3)
     grid = [
@@ -91,7 +91,7 @@ def head_updates(spec: Any, replayed: Examples | None) -> tuple[Strategy, Strate
     @functools.cache
     def gate(corrected: Examples, threshold: float, nearest: int) -> Callable[[Vectors], npt.NDArray[np.bool_]]:
         limits = {"threshold": threshold, "nearest": nearest}
-        return _remembered(CorrectionGate.around(spec, corrected.vectors, corrected.labels, **limits).opens)
+        return _cached(CorrectionGate.around(spec, corrected.vectors, corrected.labels, **limits).opens)
 
     def learn_gated(corrected: Examples, setting: dict[str, Any], seeds: int) -> list[Predictor]:
         opens = gate(corrected, setting["threshold"], setting["nearest"])
@@ -106,7 +106,7 @@ def _gated(opens: Callable[[Vectors], npt.NDArray[np.bool_]], updated: Predictor
 
 
 def neighbours(spec: Any) -> Strategy:
-    """A nearest-neighbours head that is given the corrections; it holds the replayed examples already, or nothing."""
+    """Add the corrections to a nearest-neighbours head, which already contains the replayed examples, or none."""
 
     def learn(corrected: Examples, setting: dict[str, Any], seeds: int) -> list[Predictor]:
         (update,) = rehearse_update(spec, corrected.vectors, corrected.labels, parameters=setting).updates
@@ -116,7 +116,7 @@ def neighbours(spec: Any) -> Strategy:
 
 
 def retrained(replayed: Examples | None) -> Strategy:
-    """A linear model fitted anew, which Core ML cannot do on the phone: what could be had."""
+    """Fit a new linear model, which Core ML cannot do on the phone, as a reference."""
 
     def learn(corrected: Examples, setting: dict[str, Any], seeds: int) -> list[Predictor]:
         from sklearn.linear_model import LogisticRegression

@@ -1,4 +1,4 @@
-"""What the docs say of the study: tables, the figure, and what a phone would need."""
+"""Renders the study for the docs: tables, the figure, and estimates for a phone."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ SHOWN = {
 
 
 def page(found: dict[str, Any], where: str) -> str:
-    """The section of docs/benchmarks.md."""
+    """Return the section of docs/benchmarks.md."""
     shown = next(iter(found["bases"]))
-    learnt, _, drawn = found["rows"]
+    trained, _, drawn = found["rows"]
     protocol = found["protocol"]
     return "\n".join(
         [
             "## Learning on the phone",
             "",
             f"{len(found['users'])} simulated users, fixed in `benchmarks/personalisation/habits.py` before any head was "
-            "tuned: each files one topic under another category than the guide does, and has words of its own. Each corrects "
-            f"{protocol['corrected']} goals, {protocol['following']} follow. {found['development_users']} further users chose "
-            "each strategy's setting: what helps most while everybody else loses under "
-            f"{100 * protocol['forgetting']:g} points. The goals are written by a language model and the users are rules, "
-            "so no person's learning was measured. Embeddings come from saved INT8 packages, updates are rehearsed from the "
-            f"saved heads, with {protocol['seeds']} seeds of shuffling. Base models learnt from {learnt:,} goals; users draw "
-            f"theirs from {drawn:,} others. Gated means that the updated head answers near corrections and the shipped one "
-            "elsewhere ([updatable.md](updatable.md#how-far-a-lesson-reaches)). Differences are in points of accuracy.",
+            "tuned: each files one topic under another category than the guide does, and uses words of its own. Each "
+            f"corrects {protocol['corrected']} goals, and {protocol['following']} more follow. The setting of each strategy "
+            f"was chosen on {found['development_users']} other users: the one that helps most while everybody else loses less "
+            f"than {100 * protocol['forgetting']:g} points. The goals are written by a language model and the users are "
+            "rules, so no person's learning was measured. Embeddings come from saved INT8 packages, and updates are rehearsed "
+            f"with the saved heads and {protocol['seeds']} seeds of shuffling. Base models were trained on {trained:,} goals; "
+            f"the users' goals are drawn from {drawn:,} others. Gated means that the updated head answers near corrections and "
+            "the shipped one elsewhere ([updatable.md](updatable.md#limiting-the-reach-of-an-update)). "
+            "Differences are in points of accuracy.",
             "",
-            "Aimed at: five points or more for the median user, under one point lost by everybody else.",
+            "Target: the median user gains five points or more, and everybody else loses less than one point.",
             "",
             *(line for name, base in found["bases"].items() for line in [*_base(name, base), ""]),
-            "The last column of the tables of strategies takes in the goals of others that lie within what the user files "
-            "elsewhere: there the head has learnt to disagree with them, as intended. In the tables of new categories a "
-            f"spare slot is taught {protocol['new_examples']} examples (mean of {protocol['draws']} draws), with settings "
+            "The last column of the tables of strategies includes those goals of others that the user would file under another "
+            "category: on these the updated head disagrees with the guide, as intended. In the tables of new categories a "
+            f"spare slot is trained on {protocol['new_examples']} examples (mean of {protocol['draws']} draws), with settings "
             "chosen on other categories.",
             "",
-            f"What each user gains and everybody else loses, with {shown}:",
+            f"Gains of each user, and losses of everybody else, with {shown}:",
             "",
-            f"![What each user gains and everybody else loses]({FIGURE})",
+            f"![Gains of each user, and losses of everybody else]({FIGURE})",
             "",
             where,
             "",
@@ -55,14 +56,14 @@ def _base(name: str, base: dict[str, Any]) -> list[str]:
     return [
         f"### {name}",
         "",
-        f"Right on {base['base_accuracy']:.1%} of the goals as the guide files them. Replay mixes in "
-        f"{base['replayed']['trained']} base examples that were trained on, or {base['replayed']['held-out']} of the "
+        f"Accuracy of the base model is {base['base_accuracy']:.1%} on goals as the guide files them. Replay mixes in "
+        f"{base['replayed']['trained']} base examples from the training part, or {base['replayed']['held-out']} from the "
         "validation part.",
         "",
         *_strategies(base),
         "",
-        f"Reached by: {', '.join(_reached(base)) or 'none of them'}. Another order of shuffling moves what a user gains by a "
-        f"standard deviation of {_deviation(base):.1f} points at most.",
+        f"Strategies that reach the target: {'; '.join(_reached(base)) or 'none'}. The standard deviation of a user's gain "
+        f"over orders of shuffling is at most {_deviation(base):.1f} points.",
         "",
         "| new category | strategy | recall | precision | everybody else's accuracy before | after |",
         "|---|---|---|---|---|---|",
@@ -122,22 +123,22 @@ def _cost(cost: dict[str, float]) -> list[str]:
     memory = 4 * 4 * cost["head_parameters"] + 100 * cost["embedding_bytes"] + cost["package_bytes"]
     return [
         f"100 embeddings x 10 epochs take {1000 * cost['seconds']:.0f} ms here. For a phone, **estimated** and not measured: "
-        f"training is {training / 1e6:.0f} MFLOP (6 a weight, example and epoch) in {steps} steps, "
-        f"{training / 1e9 + steps / 1000:.2f} s at 1 GFLOP/s and 1 ms a step; embedding the 100 texts before is "
-        f"{embedding / 1e9:.0f} GFLOP (2 a weight and token), {embedding / 5e10:.1f} s at 50 GFLOP/s; the budget is 5 s. "
+        f"training is {training / 1e6:.0f} MFLOP (6 per weight, example and epoch) in {steps} steps, "
+        f"{training / 1e9 + steps / 1000:.2f} s at 1 GFLOP/s and 1 ms per step; embedding the 100 texts before is "
+        f"{embedding / 1e9:.0f} GFLOP (2 per weight and token), {embedding / 5e10:.1f} s at 50 GFLOP/s; the budget is 5 s. "
         f"Memory is {memory / 1e6:.0f} MB: weights, gradients, momentum and updated copy of the head, the embeddings, and the "
-        "whole package as if none of it were mapped; the budget is 50 MB.",
+        "whole package, assuming that none of it is memory-mapped; the budget is 50 MB.",
     ]
 
 
 def gains(base: dict[str, Any], strategy: str, kind: str) -> list[float]:
-    """For each user the difference that a strategy makes, in points; results hold mean and deviation over seeds."""
+    """Return the gain of a strategy for each user, in points; results hold mean and deviation over seeds."""
     shipped = base["strategies"]["no update"]
     return [100 * (each[kind][0] - before[kind][0]) for each, before in zip(base["strategies"][strategy], shipped, strict=True)]
 
 
 def figure(found: dict[str, Any]) -> str:
-    """The figure as an SVG that is the same for the same results and the same matplotlib."""
+    """Return the figure as an SVG; the same results and the same matplotlib give the same SVG."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -154,7 +155,7 @@ def figure(found: dict[str, Any]) -> str:
                 axis.scatter([points[user] for user in order], range(len(order)), s=18, color=colour, label=name)
             axis.axvline(0, color="#888888", linewidth=0.8)
             axis.set_title(title, fontsize=10)
-            axis.set_xlabel("points of accuracy beside the head as shipped")
+            axis.set_xlabel("points of accuracy compared with the shipped head")
             axis.grid(axis="x", color="#dddddd", linewidth=0.6)
             axis.spines[["top", "right"]].set_visible(False)
         axes[0].set_yticks(range(len(order)), [users[user] for user in order])

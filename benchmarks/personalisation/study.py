@@ -1,6 +1,6 @@
 """The study: a base model, its saved bundle, and simulated users who correct it.
 
-Everything runs through saved files: embeddings come from the bundle's package, updates from its heads' own training numbers.
+Everything uses saved files: embeddings come from the bundle's package, updates use the training settings in its heads.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from goalkit.training import FewLabelsTrainer, standardize_embeddings
 TASK = "category"
 LENGTH = 32
 CORRECTED, FOLLOWING, SHARE = 50, 200, 0.3
-"""Goals that a user corrects, goals that come then, and how many of both concern the habit, if there are as many."""
+"""Goals that a user corrects, goals that follow, and the share of both that concerns the habit if there are as many."""
 
 TUNING_SEEDS, SEEDS = 3, 10
 FORGETTING = 0.005
-"""Accuracy that others may lose on the development users by a setting that is chosen: half of what is aimed at."""
+"""Accuracy that others may lose, on development users, with the chosen setting: half of the target."""
 
 SLOT = "slot_1"
 NEW_EXAMPLES, DRAWS = 10, 5
@@ -56,9 +56,9 @@ NEW_EXAMPLES, DRAWS = 10, 5
 
 @attrs.frozen(eq=False)
 class User:
-    """What a user corrects and what comes then, as the user files it; and everybody else's goals, as the guide does.
+    """Goals that a user corrects and goals that follow, as the user files them; and everybody else's goals, as the guide does.
 
-    `outside` says which of the others' goals do not lie within what this user files elsewhere.
+    `outside` says which of the others' goals this user would not file under another category.
     """
 
     habit: Habit
@@ -69,7 +69,7 @@ class User:
 
 
 def measure(data: Path | None) -> dict[str, Any]:
-    """For each base model: write its bundle, and let every user correct it."""
+    """For each base model, write its bundle, and let every user correct it."""
     parts = Dataset.goals([TASK]).clean().split(train=0.45, validation=0.10, test=0.45, seed=0)
     return {
         "rows": [len(parts.train), len(parts.validation), len(parts.test)],
@@ -184,7 +184,7 @@ def _user(habit: Habit, seed: int, texts: list[str], pool: Examples, bundle: Bun
 
 
 def _scores(user: User, predictors: list[Predictor]) -> dict[str, list[float]]:
-    """Accuracies, one a seed: on what comes then, on others' goals outside of the habit, and on all of theirs."""
+    """Return accuracies, one per seed: on the following goals, on others' goals outside the habit, and on all of these."""
     return {
         "following": [user.following.accuracy(each) for each in predictors],
         "others_outside": [user.others.accuracy(each, user.outside) for each in predictors],
@@ -193,18 +193,18 @@ def _scores(user: User, predictors: list[Predictor]) -> dict[str, list[float]]:
 
 
 def _over_seeds(scores: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Mean and standard deviation over seeds."""
+    """Return mean and standard deviation over seeds."""
     return {kind: [statistics.mean(values), statistics.pstdev(values)] for kind, values in scores.items()}
 
 
 def _choose(strategy: Strategy, users: list[User], shipped: Predictor) -> dict[str, Any]:
-    """The setting that helps development users most while others lose little; if all lose more, that which costs least."""
+    """Return the setting that helps development users most while others lose little, or else the one that costs least."""
     before = statistics.mean(user.others.accuracy(shipped, user.outside) for user in users)
 
     def judged(setting: dict[str, Any]) -> tuple[bool, float]:
         try:
             scores = [_scores(user, strategy.learn(user.corrected, setting, TUNING_SEEDS)) for user in users]
-        except TrainingError:  # ran to infinity
+        except TrainingError:  # diverged
             return False, 0.0
         helped = statistics.mean(statistics.mean(each["following"]) for each in scores)
         kept = statistics.mean(statistics.mean(each["others_outside"]) for each in scores)
@@ -217,9 +217,9 @@ def _choose(strategy: Strategy, users: list[User], shipped: Predictor) -> dict[s
 def _new_categories(
     model: GoalModel, texts: list[str], pool: Examples, replayed: dict[str, Examples]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, dict[str, list[float]]]]]:
-    """What a spare slot makes of a few examples of a category that the model never had, for several draws of them.
+    """Train a spare slot on a few examples of a category that the model does not have, for several draws of them.
 
-    Gives the setting chosen for each strategy, and by strategy and category the scores.
+    Returns the setting chosen for each strategy, and the scores by strategy and category.
     """
     spec = _head(model, spare_slots=1).spec
     tuning = [user for users in _category_users(DEVELOPMENT_CATEGORIES, texts, pool).values() for user in users]
@@ -238,7 +238,7 @@ def _new_categories(
 
 
 def _category_users(categories: dict[str, tuple[str, str]], texts: list[str], pool: Examples) -> dict[str, list[User]]:
-    """For each category, users who teach ten examples of it, drawn anew for each; whatever else is of it comes then."""
+    """Return, per category, users who each give ten random examples of it; its other goals follow."""
     found: dict[str, list[User]] = {}
     for name, (source, topic) in categories.items():
         habit = Habit(name, source, topic, SLOT, {})
@@ -266,12 +266,12 @@ def _category_scores(
 
 
 def _cost(bundle: Bundle, model: GoalModel, pool: Examples) -> dict[str, float]:
-    """Seconds for 100 embeddings and 10 epochs here, and what enters the estimates for a phone."""
-    head, lesson = _head(model), Examples(pool.vectors[:100], pool.labels[:100])
+    """Return the seconds for 100 embeddings and 10 epochs here, and the inputs of the estimates for a phone."""
+    head, examples = _head(model), Examples(pool.vectors[:100], pool.labels[:100])
     seconds = []
     for _ in range(5):
         start = time.perf_counter()
-        rehearse_update(head.spec, lesson.vectors, lesson.labels, parameters={"epochs": 10}, seeds=1)
+        rehearse_update(head.spec, examples.vectors, examples.labels, parameters={"epochs": 10}, seeds=1)
         seconds.append(time.perf_counter() - start)
     layer = model.heads[TASK]
     encoder = sum(each.numel() for name, each in model.encoder.named_parameters() if "embeddings" not in name)

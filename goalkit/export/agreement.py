@@ -68,12 +68,12 @@ class Agreement:
             ExportError: an output differs by more than `tolerance` times the spread of the expected values.
         """
         found = [run(self.example(row)) for row in range(TEXTS)]
-        for name, right in self.truth.items():
-            gap = difference(torch.stack([each[name] for each in found]), right)
+        for name, expected in self.truth.items():
+            gap = difference(torch.stack([each[name] for each in found]), expected)
             if gap > tolerance:
                 raise ExportError(
-                    f"{what} does not do what the model does: on padded texts its {name} differs by {gap:.2g} times the spread "
-                    f"of the right numbers; {advice}"
+                    f"{what} does not compute what the model computes: on padded texts its {name} differs by {gap:.2g} times "
+                    f"the spread of the expected values; {advice}"
                 )
 
 

@@ -63,7 +63,7 @@ class Bundle:
             raise BundleError(f"there is no bundle at {path}: make one with `goalkit demo` or `goalkit export`")
         bundle = cls(path, Manifest.read(path), source)
         if source is not None and source.digest() != bundle.manifest.origin.model_sha256:
-            raise BundleError(f"{path} was not exported from the model given: give the one it came from, or none")
+            raise BundleError(f"{path} was not exported from the given model: give the model it was exported from, or none")
         bundle._check_tokenizer()
         return bundle
 
@@ -194,6 +194,6 @@ class Bundle:
         for entry, ids, mask in zip(golden, batch.input_ids, batch.attention_mask, strict=True):
             if ids[: int(mask.sum())].tolist() != entry["ids"]:
                 raise BundleError(
-                    f"the installed tokenizers library splits {entry['text']!r} otherwise than the one that made {self.path}: "
-                    "install the version named in the manifest, or export again"
+                    f"the installed tokenizers library splits {entry['text']!r} differently from the one that made "
+                    f"{self.path}: install the version named in the manifest, or export again"
                 )

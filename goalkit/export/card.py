@@ -10,7 +10,7 @@ from goalkit.export.manifest import Manifest
 
 def write_card(folder: Path, manifest: Manifest) -> None:
     """Write the model card of the bundle in `folder`, with the measurements made so far."""
-    manifest = manifest.taking_stock(folder)
+    manifest = manifest.with_files(folder)
     (folder / CARD).write_bytes("\n".join(_lines(manifest)).encode())
 
 
@@ -34,11 +34,11 @@ def _lines(manifest: Manifest) -> list[str]:
         f"- Backbone: {manifest.origin.backbone}; compression: {compression}; precision: {manifest.precision}.",
         f"- Runs on {manifest.deployment_target} and later; texts are padded or cut to {manifest.sequence_length} tokens.",
         f"- `{PACKAGE}` takes {' and '.join(f'`{name}`' for name in manifest.inputs)}, int32 [1, S].",
-        f"- It gives `embedding`, float32 [{manifest.embedding_size}], and `<task>_probabilities`.",
+        f"- It outputs `embedding`, float32 [{manifest.embedding_size}], and `<task>_probabilities`.",
         f"- Updatable heads, from `embedding`: {heads}.",
         *replay,
         *checked,
-        "- Tokenise with `vocab.txt`; `tokenizer_golden.json` and `golden.json` hold what must come out.",
+        "- Tokenise with `vocab.txt`; `tokenizer_golden.json` and `golden.json` hold the expected results.",
         f"- Identity, the same for bundles that give the same answers: `{manifest.identity}`.",
         "",
         *_measured(manifest),

@@ -30,21 +30,21 @@ def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
     Raises:
         ExportError: a check fails; the message names the operation or weight.
     """
-    arrived: set[bytes] = set()
+    written: set[bytes] = set()
     for owner, parameter, value in _constants(spec, Blobs(model_path)):
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise ExportError(
-                f"the constant {owner} is beyond what its number type holds: use a smaller one in the graph "
+                f"the constant {owner} is too large for its number type: use a smaller one in the graph "
                 "(goalkit masks with -1e4), or export with precision='float32'"
             )
         if parameter == "epsilon" and float(value) <= 0:
             raise ExportError(f"the epsilon of {owner} is zero in half precision: use 1e-7 or more, or precision='float32'")
         if value.dtype in (torch.int8, torch.uint8):
-            arrived.add(value.numpy().tobytes())
+            written.add(value.numpy().tobytes())
     for name, module, storage in stored_weights(model):
         for integers, bits in storage.integers(kept_tensor(module)):
             packed = pack_bits(integers.flatten(), bits) if bits < 8 else integers
-            if not {integers.numpy().tobytes(), packed.numpy().tobytes()} & arrived:
+            if not {integers.numpy().tobytes(), packed.numpy().tobytes()} & written:
                 raise ExportError(f"the converter did not keep the integers of {name}: export the uncompressed model instead")
 
 

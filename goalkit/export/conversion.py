@@ -17,7 +17,7 @@ from goalkit.configuration import json_bytes, to_dict
 from goalkit.errors import ExportError, reason_of
 from goalkit.export.agreement import check_package
 from goalkit.export.checks import check_program, measured_ranges
-from goalkit.export.coreml import coremltools, frugal_lookup, quiet
+from goalkit.export.coreml import chunked_lookup, coremltools, quiet
 from goalkit.export.graph import trace
 from goalkit.export.package import write_package
 from goalkit.export.runtime.program import PACKAGE_DATA
@@ -67,7 +67,7 @@ def convert(model: Classifier, path: Path, settings: ConversionSettings) -> None
     outputs = ["embedding", *(output.feature for output in model.outputs)]
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with quiet(), frugal_lookup():
+            with quiet(), chunked_lookup():
                 converted = ct.convert(
                     traced,
                     inputs=[ct.TensorType(name=name, shape=(1, settings.length), dtype=np.int32) for name in settings.inputs],

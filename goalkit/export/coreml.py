@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from goalkit.errors import MissingPackageError
 
-REMEDY = "pip install goalkit on Linux or macOS; coremltools has no build for Windows, but Linux runs there as WSL"
+REMEDY = "pip install goalkit on Linux or macOS; coremltools has no build for Windows, but runs in WSL"
 
 LOOKUP_WEIGHTS = 2**20
 """Number of weights whose palette indices are looked up at once: 64 MB per temporary array with 16 values per palette."""
@@ -52,7 +52,7 @@ def mil_proto() -> ModuleType:
 
 
 @contextlib.contextmanager
-def errors_alone(name: str) -> Iterator[None]:
+def only_errors(name: str) -> Iterator[None]:
     """Silence the logger called `name` below the level of errors."""
     logger = logging.getLogger(name)
     level = logger.level
@@ -67,7 +67,7 @@ def errors_alone(name: str) -> Iterator[None]:
 def quiet() -> Iterator[None]:
     """Suppress coremltools' output, progress bars, known harmless warnings and log messages below errors."""
     with (
-        errors_alone("coremltools"),
+        only_errors("coremltools"),
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
@@ -80,7 +80,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def frugal_lookup() -> Iterator[None]:
+def chunked_lookup() -> Iterator[None]:
     """Look up the palette indices of a matrix in chunks of rows.
 
     coremltools compares every weight with every palette value at once, in arrays 16 or 64 times as large as the matrix: 3 GB

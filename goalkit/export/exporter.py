@@ -79,7 +79,8 @@ class CoreMLExporter:
             )
         if len(set(value)) != len(value) or not all(3 <= length < self.sequence_length for length in value):
             raise ConfigurationError(
-                f"shorter_lengths are {value}: give different ones, from 3 to below sequence_length {self.sequence_length}"
+                f"shorter_lengths are {value}: give distinct lengths of at least 3, below sequence_length "
+                f"{self.sequence_length}"
             )
 
     def export(
@@ -107,7 +108,7 @@ class CoreMLExporter:
             heads: updatable heads built from the same model.
             hints: sentences for the app; by default goalkit's own if the model predicts the tasks of goals.
             replay: examples for the app to mix in when a head is trained, against forgetting. They must be texts that may be
-            published.
+                published.
             calibration: texts, tokenised to the sequence length; used for half precision only.
             golden: texts typical of the model's use. The bundle contains them with the model's outputs, for implementations in
                 other languages to reproduce, so they must be texts that may be published.
@@ -125,11 +126,11 @@ class CoreMLExporter:
         path = Path(path)
         if not isinstance(model, GoalModel):
             raise ExportError(
-                f"export writes the bundle of a GoalModel, and {type(model).__name__} is none, so it has no tokenizer: "
-                "export_package writes its package"
+                f"export writes the bundle of a GoalModel, but {type(model).__name__} is not one and has no tokenizer: "
+                "write its package with export_package"
             )
         if path.suffix == PACKAGE_SUFFIX:
-            raise ExportError(f"{path} is named like a package: give another name, or write just a package with export_package")
+            raise ExportError(f"{path} is named like a package: give another name, or write only a package with export_package")
         self._check_length(model)
         hints = hints or default_hints(model.tasks)
         hints.check(model.tasks)

@@ -57,7 +57,9 @@ def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = Fal
     graph = ExportGraph(_with_marks(model), length).eval()
     for name, tensor in graph.model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ExportError(f"{name} holds NaN or infinity: train again from a sound model; nothing was exported")
+            raise ExportError(
+                f"{name} holds NaN or infinity: train again from a model with finite weights; nothing was exported"
+            )
     if half:
         _raise_epsilons(graph.model)
     try:

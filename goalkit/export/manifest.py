@@ -70,20 +70,20 @@ class Manifest:
     digest: str = ""
     schema: int = SCHEMA
 
-    def taking_stock(self, folder: Path) -> Manifest:
+    def with_files(self, folder: Path) -> Manifest:
         """Return this manifest with the records of the files in `folder`, and the resulting identity."""
         files = {
             name: FileRecord(file_digest(folder / name), (folder / name).stat().st_size)
             for name in files_in(folder)
             if name != MANIFEST
         }
-        stocked = attrs.evolve(self, files=files)
-        return attrs.evolve(stocked, identity=identity_of(stocked))
+        complete = attrs.evolve(self, files=files)
+        return attrs.evolve(complete, identity=identity_of(complete))
 
     def write(self, folder: Path) -> Manifest:
         """Record the files in `folder`, and write the manifest into it."""
-        stocked = self.taking_stock(folder)
-        final = attrs.evolve(stocked, digest=stocked._own_digest())
+        complete = self.with_files(folder)
+        final = attrs.evolve(complete, digest=complete._own_digest())
         write_json(folder / MANIFEST, to_dict(final))
         return final
 
@@ -133,6 +133,6 @@ def identity_of(manifest: Manifest) -> str:
     digests = {
         name: record.sha256 for name, record in manifest.files.items() if name in deciding or name.startswith(f"{PACKAGE}/")
     }
-    said = to_dict(manifest)
-    settings = {name: said[name] for name in ("tasks", "sequence_length", "shorter_lengths", "tokenizer", "heads")}
+    data = to_dict(manifest)
+    settings = {name: data[name] for name in ("tasks", "sequence_length", "shorter_lengths", "tokenizer", "heads")}
     return combined_digest({**digests, "settings": hashlib.sha256(json_bytes(settings)).hexdigest()})

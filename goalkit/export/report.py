@@ -64,20 +64,21 @@ class VerificationReport:
         """Return remarks that help to judge the figures."""
         remarks = []
         if (count := min(self.texts, self.compared_texts)) < ENOUGH_TEXTS:
-            remarks.append(f"{count} texts: agreement is an indication, {ENOUGH_TEXTS} or more would prove it")
+            remarks.append(f"{count} texts: agreement is only an indication; measure it on {ENOUGH_TEXTS} texts or more")
         if self.parity_source == "golden.json":
             remarks.append(
-                f"the exported model was not at hand: parity is against its answers in golden.json, to {self.golden}"
+                "the exported model was not available: parity was measured against its outputs in golden.json, for "
+                f"{self.golden}"
             )
         if MADE_UP in self.calibration:
             remarks.append(
-                f"half precision was checked on {self.calibration} alone: export again with golden texts, such as people write"
+                f"half precision was checked on {self.calibration} only: export again with golden texts that people wrote"
             )
         if not self.fidelity:
             remarks.append("no reference model was given: fidelity was not measured")
         for each in self.parity:
             if each.largest_share is not None and each.largest_share > 0.5:
                 remarks.append(
-                    f"{each.output}: one label takes {each.largest_share:.0%} of the texts, so agreement says little"
+                    f"{each.output}: one label is predicted for {each.largest_share:.0%} of the texts, so agreement says little"
                 )
         return remarks

@@ -111,4 +111,4 @@ def _mobilebert(model: Classifier) -> Any:
     config: Any = getattr(found, "config", None)
     if getattr(config, "model_type", "") == "mobilebert" and config.normalization_type == "no_norm" and config.use_bottleneck:
         return found
-    raise ExportError("only a MobileBERT without normalisation has a stream to rescale: export with precision='mixed'")
+    raise ExportError("only a MobileBERT without normalisation can be rescaled: export with precision='mixed'")

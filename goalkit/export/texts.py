@@ -44,16 +44,16 @@ class ExampleTexts:
         if given is not None:
             if not given or isinstance(given, str):
                 raise ConfigurationError("golden must be a list of texts: give some, or leave it out")
-            return cls(tuple(_mixed(dict.fromkeys(given))), GIVEN)
-        if all(map(_of_goals, model.tasks)):
+            return cls(tuple(_shuffled(dict.fromkeys(given))), GIVEN)
+        if all(map(_is_goal_task, model.tasks)):
             return cls(tuple(golden_texts()), GOALS)
-        return cls(tuple(_mixed(vocabulary_texts(model.tokenizer, length))), MADE_UP)
+        return cls(tuple(_shuffled(vocabulary_texts(model.tokenizer, length))), MADE_UP)
 
     def __str__(self) -> str:
         return f"{len(self.texts)} {self.kind}"
 
 
-def _of_goals(task: Task) -> bool:
+def _is_goal_task(task: Task) -> bool:
     """Whether a task is one of goals', with all or some of its labels in any order."""
     return any(task.name == each.name and set(task.labels) <= set(each.labels) for each in GOAL_TASKS)
 
@@ -62,7 +62,7 @@ def golden_texts() -> list[str]:
     """Return goals of the shipped corpus, evenly spaced and in an order that mixes its labels."""
     text = resources.files("goalkit.resources").joinpath("goals.csv").read_text(encoding="utf-8")
     texts = [row["text"] for row in csv.DictReader(text.splitlines())]
-    return _mixed(texts[number * len(texts) // COUNT] for number in range(COUNT))
+    return _shuffled(texts[number * len(texts) // COUNT] for number in range(COUNT))
 
 
 def vocabulary_texts(tokenizer: WordPieceTokenizer, length: int) -> list[str]:
@@ -82,6 +82,6 @@ def vocabulary_texts(tokenizer: WordPieceTokenizer, length: int) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def _mixed(texts: Iterable[str]) -> list[str]:
+def _shuffled(texts: Iterable[str]) -> list[str]:
     """Shuffle texts: the order does not depend on their original order, lengths or labels."""
     return sorted(texts, key=lambda text: hashlib.sha256(text.encode(errors="surrogatepass")).digest())

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from goalkit.export.coreml import errors_alone
+from goalkit.export.coreml import only_errors
 from goalkit.export.runtime.ranges import LARGEST_HALF
 
 MASK_VALUE = -1e4
@@ -64,7 +64,7 @@ def _bounded(value: Any) -> Any:
 @contextlib.contextmanager
 def quiet_tracing() -> Iterator[None]:
     """Suppress warnings of transformers: tracing reads every attribute of every module, including deprecated ones."""
-    with errors_alone("transformers.modeling_utils"), warnings.catch_warnings():
+    with only_errors("transformers.modeling_utils"), warnings.catch_warnings():
         # attention implementations are chosen by comparing shapes, which are constants here
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace\w*` is deprecated", category=DeprecationWarning)

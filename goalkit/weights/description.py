@@ -76,7 +76,9 @@ class CompressedLayers:
             store_as(layer, "weight", *weight.empty(form, layer_shape(layer)))
         if self.activations:
             name = next(iter(self.activations))
-            raise ModelError(f"{source}: {name} has quantised results, which this goalkit cannot build: update goalkit")
+            raise ModelError(
+                f"{source}: {name} has quantised results, which this version of goalkit does not support: update goalkit"
+            )
 
 
 def _layer(model: nn.Module, name: str, source: str) -> Layer:

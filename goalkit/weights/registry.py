@@ -22,14 +22,14 @@ def register_form(form: type[F], weight: type[StoredWeight[F]]) -> None:
         ConfigurationError: the name of the form is taken.
     """
     if _FORMS.setdefault(form.form, form) is not form or _WEIGHTS.setdefault(form, weight) is not weight:
-        raise ConfigurationError(f"there is a form {form.form!r} already: call yours otherwise")
+        raise ConfigurationError(f"there is already a form called {form.form!r}: choose another name")
 
 
 def find_form(name: str) -> type[Form]:
     """Return the settings class of the form called `name`. Raises ModelError if this version does not know it."""
     if name not in _FORMS:
         raise ModelError(
-            f"there is no form {name!r} among {', '.join(_FORMS)}: update goalkit, or import the package that registers it"
+            f"there is no form {name!r}, only {', '.join(_FORMS)}: update goalkit, or import the package that registers it"
         )
     return _FORMS[name]
 
@@ -38,7 +38,7 @@ def weight_of(form: Form) -> type[StoredWeight[Any]]:
     """Return the module class that computes a weight of this form. Raises ModelError if this version does not support it."""
     weight = _WEIGHTS.get(type(form))
     if weight is None or not weight.builds(form):
-        raise ModelError(f"{form!r} is a form that this goalkit cannot build: update goalkit")
+        raise ModelError(f"this version of goalkit does not support the form {form!r}: update goalkit")
     return weight
 
 

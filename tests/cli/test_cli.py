@@ -109,7 +109,7 @@ def test_train_export_verify(tmp_path, splits):
     assert "give a UTF-8 file with a text per line" in str(page.exception)
     page = call("verify", tmp_path / "bundle", *source, "--reference", tmp_path / "model")
     assert page.exit_code == 0, page.output
-    assert "against its answers in golden.json" in " ".join(page.output.split())
+    assert "against its outputs in golden.json" in " ".join(page.output.split())
 
 
 def test_export_takes_a_recipe_from_a_file(run, tmp_path):

@@ -81,7 +81,7 @@ def test_without_the_model_parity_is_against_golden_json_and_says_so(exported, s
     assert report.parity_source == "golden.json"
     assert any("golden.json" in remark for remark in report.remarks())
     assert report.compared_texts == 500
-    assert any(remark.endswith("in golden.json, to 500 shipped goals") for remark in report.remarks())
+    assert any(remark.endswith("in golden.json, for 500 shipped goals") for remark in report.remarks())
     assert report.parity[0].psnr > 50, "embeddings are compared too"
     assert 0 < max(report.heads.values()) < 1e-6, "and heads"
     assert any("fidelity was not measured" in remark for remark in report.remarks())
@@ -119,7 +119,7 @@ def test_a_single_text_on_which_models_disagree_fails(exported, untrained):
 
 def test_source_must_be_the_exported_model(exported, run, int8_model):
     assert Bundle.open(exported.path, source=int8_model).source is int8_model
-    with pytest.raises(BundleError, match="was not exported from the model given"):
+    with pytest.raises(BundleError, match="was not exported from the given model"):
         Bundle.open(exported.path, source=run.model)
 
 

@@ -39,8 +39,8 @@ def test_a_model_of_other_tasks_is_checked_on_its_own_vocabulary_and_ships_it(to
     tokenizer_golden = json.loads((bundle.path / "tokenizer_golden.json").read_bytes())
     assert {entry["text"] for entry in tokenizer_golden} >= set(texts)
     remarks = Bundle.open(bundle.path).verify(ENGLISH).remarks()
-    assert any(remark.endswith(f"golden.json, to {len(texts)} made-up texts") for remark in remarks)
-    assert any(remark.startswith("half precision was checked on 32 made-up texts alone") for remark in remarks)
+    assert any(remark.endswith(f"golden.json, for {len(texts)} made-up texts") for remark in remarks)
+    assert any(remark.startswith("half precision was checked on 32 made-up texts only") for remark in remarks)
 
 
 def test_texts_of_the_caller_take_the_place_of_made_up_ones(topics, tmp_path):
@@ -104,7 +104,7 @@ def test_each_method_names_the_other(topics, tmp_path):
     exporter = CoreMLExporter(sequence_length=16)
     config = BertConfig(vocab_size=50, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     bert = BertForSequenceClassification(config)
-    with pytest.raises(ExportError, match="BertForSequenceClassification is none.*: export_package writes its package"):
+    with pytest.raises(ExportError, match="BertForSequenceClassification is not one .*: write its package with export_package"):
         exporter.export(bert, tmp_path / "bundle")
     with pytest.raises(ExportError, match=r"x.mlpackage is named like a package: .* export_package"):
         exporter.export(topics, tmp_path / "x.mlpackage")

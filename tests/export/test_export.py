@@ -172,5 +172,5 @@ def test_several_lengths_share_one_set_of_weights(int8_model, splits, tmp_path):
 def test_lengths_that_cannot_be_are_refused():
     with pytest.raises(ConfigurationError, match="several lengths in one package need deployment_target='iOS18'"):
         CoreMLExporter(shorter_lengths=(16,))
-    with pytest.raises(ConfigurationError, match="give different ones, from 3 to below sequence_length 64"):
+    with pytest.raises(ConfigurationError, match="give distinct lengths of at least 3, below sequence_length 64"):
         CoreMLExporter(shorter_lengths=(16, 64), deployment_target="iOS18")

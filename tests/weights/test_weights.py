@@ -128,14 +128,14 @@ def test_a_form_without_a_translation_is_refused(run, tmp_path):
 
 
 def test_a_form_of_the_same_name_is_refused(sparse):
-    with pytest.raises(ConfigurationError, match="there is a form 'sparse' already"):
+    with pytest.raises(ConfigurationError, match="there is already a form called 'sparse'"):
         register_form(SparseForm, UntranslatedWeight)
 
 
 @pytest.mark.parametrize(
     ("compression", "message"),
     [
-        ({"weights": {DENSE: {"form": "magic"}}}, "there is no form 'magic' among affine, palette, sparse: update goalkit"),
+        ({"weights": {DENSE: {"form": "magic"}}}, "there is no form 'magic', only affine, palette, sparse: update goalkit"),
         ({"weights": {DENSE: {"bits": 8}}}, "does not say which form it is: give an object with a form"),
         ({"weights": {DENSE: {"form": "affine", "bits": 1}}}, "bits is 1: it must be a whole number, at least 2 and at most 8"),
         (
@@ -170,7 +170,7 @@ def test_a_damaged_description_is_reported_in_one_line(untrained, tmp_path, comp
 )
 def test_what_the_schema_reserves_is_understood_and_refused_with_advice(untrained, tmp_path, compression):
     folder = edited(untrained.save(tmp_path / "model"), **compression)
-    with pytest.raises(ModelError, match=f"{DENSE}.* this goalkit cannot build: update goalkit"):
+    with pytest.raises(ModelError, match=f"{DENSE}.* this version of goalkit does not support.*: update goalkit"):
         GoalModel.load(folder)
 
 

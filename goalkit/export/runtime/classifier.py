@@ -21,8 +21,8 @@ class ClassifierModel(RuntimeModel):
         for name, feature in self.outputs.items():
             if name != self.probabilities and not feature.is_label:
                 raise UnsupportedOperationError(
-                    f"the output {name} of the classifier is neither its label nor its probabilities, which is all the runtime "
-                    "executes: take it out of the model's description"
+                    f"the output {name} of the classifier is neither its label nor its probabilities, the only outputs that "
+                    "the runtime supports: remove it from the model's description"
                 )
 
     @abstractmethod

@@ -53,7 +53,7 @@ def compile_operations(
     Args:
         operations: the operations of the program's block, as protobuf messages, in order.
         inputs: names of the given values.
-        results: names of the wanted values.
+        results: names of the required values.
         blobs: the weight files.
         rounds: which results are rounded.
 
@@ -61,7 +61,7 @@ def compile_operations(
         The steps, and the constants by name.
 
     Raises:
-        RuntimeModelError: an operation takes a value that no earlier one makes or lacks a parameter, or a weight is missing.
+        RuntimeModelError: an operation takes a value that no earlier one produces or lacks a parameter, or a weight is missing.
         UnsupportedOperationError: an operation or one of its parameters is unknown.
     """
     steps: list[Step] = []
@@ -75,7 +75,7 @@ def compile_operations(
         step = _bind(each, outputs, constants, blobs)
         if unknown := sorted(step.reads - made - constants.keys()):
             raise RuntimeModelError(
-                f"{step.kind} (of {step.name}) takes {', '.join(unknown)}, which nothing before it makes: "
+                f"{step.kind} (of {step.name}) takes {', '.join(unknown)}, which no earlier operation produces: "
                 "restore the file or export again"
             )
         if step.arguments:
@@ -84,7 +84,7 @@ def compile_operations(
         else:
             constants.update(rounded(step, run_step(step, {})))
     if missing := sorted(set(results) - made - constants.keys()):
-        raise RuntimeModelError(f"no operation makes the output {', '.join(missing)}: restore the file or export again")
+        raise RuntimeModelError(f"no operation produces the output {', '.join(missing)}: restore the file or export again")
     return _with_lifetimes(steps, results), constants
 
 
@@ -150,7 +150,7 @@ def run_step(step: Step, values: dict[str, Any]) -> dict[str, Tensor]:
 
 def _failure(step: Step, arguments: dict[str, Any], error: Exception) -> str:
     if isinstance(error, IndexError) and step.kind in ("gather", "gather_nd"):
-        return f"{step.kind} (of {step.name}) looks beyond its table ({error}): check the token ids"
+        return f"{step.kind} (of {step.name}) reads outside its table ({error}): check the token ids"
     shapes = ", ".join(
         f"{name} {list(part.shape)}"
         for name, each in arguments.items()
@@ -158,8 +158,8 @@ def _failure(step: Step, arguments: dict[str, Any], error: Exception) -> str:
         if isinstance(part, Tensor)
     )
     return (
-        f"{step.kind} (of {step.name}) does not fit {shapes} ({reason_of(error)}): if an input had another shape than its "
-        "default, the program was traced with sizes of the default, so give that one or convert it again; else restore the file"
+        f"{step.kind} (of {step.name}) does not fit {shapes} ({reason_of(error)}): if an input did not have its default "
+        "shape, the program was traced with the sizes of that shape: use it or convert the model again; else restore the file"
     )
 
 

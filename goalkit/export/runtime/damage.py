@@ -10,7 +10,7 @@ from goalkit.errors import GoalkitError, RuntimeModelError, reason_of
 
 
 @contextlib.contextmanager
-def blamed_on(source: str | Path) -> Iterator[None]:
+def model_errors(source: str | Path) -> Iterator[None]:
     """Convert exceptions from reading or executing a saved model to errors about it; the caller's arguments are checked before.
 
     Args:
@@ -27,5 +27,5 @@ def blamed_on(source: str | Path) -> Iterator[None]:
         raise
     except Exception as error:  # a damaged file can raise anything
         raise RuntimeModelError(
-            f"{source} cannot be executed as it stands ({type(error).__name__}: {reason_of(error)}): restore it or export again"
+            f"{source} cannot be executed ({type(error).__name__}: {reason_of(error)}): restore it or export again"
         ) from error

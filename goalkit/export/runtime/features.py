@@ -67,7 +67,7 @@ def read_input(description: Any) -> Feature:
     """
     kind = description.type.WhichOneof("Type")
     if kind != "multiArrayType":
-        raise UnsupportedOperationError(_refusal("input", description.name, kind))
+        raise UnsupportedOperationError(_unsupported("input", description.name, kind))
     return _read_array("input", description)
 
 
@@ -81,11 +81,11 @@ def read_output(description: Any) -> Feature:
     if kind in ("stringType", "int64Type"):
         return Feature(description.name, (), np.str_ if kind == "stringType" else np.int64)
     if kind != "multiArrayType":
-        raise UnsupportedOperationError(_refusal("output", description.name, kind))
+        raise UnsupportedOperationError(_unsupported("output", description.name, kind))
     return _read_array("output", description)
 
 
-def _refusal(side: str, name: str, kind: str | None) -> str:
+def _unsupported(side: str, name: str, kind: str | None) -> str:
     what = (kind or "undeclared").removesuffix("Type")
     return f"the {side} {name} is of type {what}, which the runtime does not support: convert the model with arrays of numbers"
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tqdm.auto import tqdm
 
 from goalkit.errors import ConfigurationError, RuntimeModelError, UnsupportedOperationError
-from goalkit.export.runtime.damage import blamed_on
+from goalkit.export.runtime.damage import model_errors
 from goalkit.export.runtime.features import Feature, read_input, read_output
 from goalkit.export.runtime.labels import Label
 
@@ -32,10 +32,12 @@ class RuntimeModel(ABC):
         self.labels = labels
         self.inputs = {each.name: read_input(each) for each in description.input}
         if not self.inputs:
-            raise UnsupportedOperationError("the model has no inputs, which the runtime does not support: convert it with some")
+            raise UnsupportedOperationError(
+                "the model has no inputs, which the runtime does not support: convert it with at least one"
+            )
         if state := [each.name for each in description.state]:
             raise UnsupportedOperationError(
-                f"the model keeps state ({', '.join(state)}), which the runtime does not support: convert it without"
+                f"the model keeps state ({', '.join(state)}), which the runtime does not support: convert it without state"
             )
         self.probabilities: str = description.predictedProbabilitiesName
         self.outputs = {
@@ -73,7 +75,7 @@ class RuntimeModel(ABC):
         starts: Iterable[int] = range(0, count, batch_size)
         if count > batch_size:  # for a small head, a progress bar takes as long as the prediction
             starts = tqdm(starts, "executing", unit="batch", leave=False, delay=1)
-        with blamed_on(self.source):
+        with model_errors(self.source):
             parts = [
                 self._execute({name: array[start : start + batch_size] for name, array in arrays.items()}) for start in starts
             ]
@@ -90,7 +92,7 @@ class RuntimeModel(ABC):
         array = np.concatenate(parts)
         if feature.shape and not feature.admits(array.shape[1:]):
             raise RuntimeModelError(
-                f"{self.source} declares {feature.name} as {feature.allowed} and makes {list(array.shape[1:])}: "
+                f"{self.source} declares {feature.name} as {feature.allowed} but returns {list(array.shape[1:])}: "
                 "restore the file or export again"
             )
         return array.astype(feature.dtype, copy=False)
@@ -100,10 +102,10 @@ class RuntimeModel(ABC):
         required = {name for name, feature in self.inputs.items() if feature.default is None}
         if not required <= set(inputs) <= set(self.inputs) or not inputs:
             optional = [name for name in self.inputs if name not in required]
-            also = f" and, if wanted, {', '.join(optional)}" if optional else ""
+            also = f" and optionally {', '.join(optional)}" if optional else ""
             raise RuntimeModelError(
                 f"the model takes {', '.join(name for name in self.inputs if name in required)}{also}, "
-                f"not {', '.join(inputs) or 'nothing'}: give just those"
+                f"not {', '.join(inputs) or 'nothing'}: give exactly these"
             )
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
         counts = {array.shape[:1] for array in arrays.values()}

@@ -8,7 +8,7 @@ from typing import Any
 
 from goalkit.errors import ConfigurationError, RuntimeModelError, UnsupportedOperationError
 from goalkit.export.coreml import model_proto
-from goalkit.export.runtime.damage import blamed_on
+from goalkit.export.runtime.damage import model_errors
 from goalkit.export.runtime.interface import RuntimeModel
 from goalkit.export.runtime.native import NativeModel
 from goalkit.export.runtime.neighbours import NearestNeighboursClassifier
@@ -42,12 +42,12 @@ def load_model(
     if native and (precision != "declared" or function is not None):
         raise ConfigurationError("precision and function are for goalkit's own runtime: leave them out with native=True")
     path = Path(path)
-    with blamed_on(path):
+    with model_errors(path):
         spec = read_spec(path)
         if precision == "float16" and spec.WhichOneof("Type") in ("neuralNetworkClassifier", "kNearestNeighborsClassifier"):
             raise ConfigurationError(f"{path} computes in float32 on every device: leave precision 'float16' out")
         if function is not None and spec.WhichOneof("Type") != "mlProgram":
-            raise ConfigurationError(f"only ML programs have functions, and {path} is none: leave function out")
+            raise ConfigurationError(f"only ML programs have functions, and {path} is not one: leave function out")
         if native:
             return NativeModel(spec, path)
         return _load(spec, model_file(path).parent, precision, function, str(path))
@@ -94,9 +94,9 @@ def model_file(path: Path) -> Path:
     manifest = path / MANIFEST
     if not manifest.is_file():
         raise RuntimeModelError(
-            f"{path} has no {MANIFEST}: give a whole .mlpackage, not the folder around it nor a compiled .mlmodelc"
+            f"{path} has no {MANIFEST}: give a complete .mlpackage, not its parent folder or a compiled .mlmodelc"
         )
-    with blamed_on(manifest):
+    with model_errors(manifest):
         content = json.loads(manifest.read_bytes())
         return path / "Data" / str(content["itemInfoEntries"][content["rootModelIdentifier"]]["path"])
 

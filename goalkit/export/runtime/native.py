@@ -25,7 +25,7 @@ class NativeModel(RuntimeModel):
         super().__init__(spec.description, model_labels(spec))
         if platform.system() != "Darwin":
             raise RuntimeModelError(
-                "Core ML itself runs on a Mac only: leave native out, and goalkit's runtime executes the file"
+                "Core ML runs on a Mac only: leave native out to execute the file with goalkit's own runtime"
             )
         with quiet():
             self._model = coremltools().models.MLModel(str(path))

@@ -84,8 +84,8 @@ def read_layers(network: Any, inputs: list[str]) -> list[Layer]:
     for layer in network.layers:
         if list(layer.input) != blobs or len(layer.output) != 1:
             raise UnsupportedOperationError(
-                f"the layer {layer.name} takes {', '.join(layer.input)}, not what is made before it ({', '.join(blobs)}): the "
-                "runtime executes chains of layers only"
+                f"the layer {layer.name} takes {', '.join(layer.input)} instead of the preceding {', '.join(blobs)}: "
+                "the runtime executes only chains of layers"
             )
         blobs = list(layer.output)
         layers.append(_read_layer(layer))
@@ -98,8 +98,8 @@ def _read_layer(layer: Any) -> Layer:
         inner = layer.innerProduct
         if inner.int8DynamicQuantize:
             raise UnsupportedOperationError(
-                f"layer {layer.name} quantises what it is given (int8DynamicQuantize), which the runtime does not support: "
-                "quantise the weights alone"
+                f"layer {layer.name} quantises its input (int8DynamicQuantize), which the runtime does not support: "
+                "quantise only the weights"
             )
         rows, columns = int(inner.outputChannels), int(inner.inputChannels)
         weight = read_weights(f"the weights of layer {layer.name}", inner.weights, rows, columns)

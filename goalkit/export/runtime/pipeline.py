@@ -20,13 +20,13 @@ class Pipeline(RuntimeModel):
             required = {name for name, feature in member.inputs.items() if feature.default is None}
             if missing := sorted(required - known):
                 raise RuntimeModelError(
-                    f"member {position} of the pipeline takes {', '.join(missing)}, which nothing before it makes: "
+                    f"member {position} of the pipeline takes {', '.join(missing)}, which no earlier member produces: "
                     "restore the file or export again"
                 )
             known |= set(member.outputs)
         if missing := sorted(set(self.outputs) - known):
             raise RuntimeModelError(
-                f"no member of the pipeline makes its output {', '.join(missing)}: restore the file or export again"
+                f"no member of the pipeline produces its output {', '.join(missing)}: restore the file or export again"
             )
 
     def _execute(self, inputs: Arrays) -> Arrays:

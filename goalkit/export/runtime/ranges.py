@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from goalkit.export.runtime.compilation import Step
-from goalkit.export.runtime.damage import blamed_on
+from goalkit.export.runtime.damage import model_errors
 from goalkit.export.runtime.program import MLProgram
 
 LARGEST_HALF = 65504.0
@@ -77,7 +77,7 @@ def operation_ranges(
 
     for start in range(0, len(examples), batch_size):
         batch = {name: array[start : start + batch_size] for name, array in arrays.items()}
-        with blamed_on(program.source):
+        with model_errors(program.source):
             results = program.execute_tensors(program.tensors(batch), observe)
         for name, tensor in results.items():
             if name.endswith("/range"):

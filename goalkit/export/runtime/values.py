@@ -90,7 +90,7 @@ class Blobs:
             if sentinel == _SENTINEL and size == count * np.dtype(dtype).itemsize and start + size <= len(data):
                 return data[start : start + size].view(dtype)
         raise RuntimeModelError(
-            f"{path} is truncated or damaged: no whole weight at byte {offset} of {len(data)}; "
+            f"{path} is truncated or damaged: no complete weight at byte {offset} of {len(data)}; "
             "restore the package or export again"
         )
 

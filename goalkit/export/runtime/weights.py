@@ -32,7 +32,7 @@ def read_weights(owner: str, weights: Any, rows: int, columns: int) -> Array:
         values = np.array(weights.floatValue, np.float32)
     if len(values) != rows * columns:
         raise RuntimeModelError(
-            f"{owner} are {len(values)} numbers, {rows} x {columns} are needed: restore the file or export again"
+            f"{owner}: found {len(values)} numbers, {rows} x {columns} are needed; restore the file or export again"
         )
     return values.reshape(rows, columns)
 
@@ -44,7 +44,7 @@ def _dequantised(owner: str, weights: Any, rows: int, columns: int) -> Array:
     if quantisation.HasField("lookupTableQuantization"):
         return np.array(quantisation.lookupTableQuantization.floatValue, np.float32)[integers]
     if not quantisation.HasField("linearQuantization"):
-        raise RuntimeModelError(f"{owner} are quantised neither linearly nor by a table: restore the file or export again")
+        raise RuntimeModelError(f"{owner}: quantised neither linearly nor by a table; restore the file or export again")
     linear = quantisation.linearQuantization
     scale, bias = (np.array(each, np.float32)[:, None] for each in (linear.scale, linear.bias or [0.0]))
     found: Array = (integers.reshape(rows, columns).astype(np.float32) * scale + bias).ravel()

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goalkit.configuration import between
-from goalkit.export.runtime.damage import blamed_on
+from goalkit.export.runtime.damage import model_errors
 from goalkit.export.runtime.labels import Label
 from goalkit.export.runtime.loading import read_spec
 from goalkit.export.updatable.rehearsal import checked_examples, predicted_labels
@@ -54,7 +54,7 @@ class CorrectionGate:
             RuntimeModelError: the file is missing or damaged.
         """
         points = np.asarray(embeddings, np.float32)
-        with blamed_on(str(shipped) if isinstance(shipped, str | Path) else "the head"):
+        with model_errors(str(shipped) if isinstance(shipped, str | Path) else "the head"):
             spec = read_spec(Path(shipped)) if isinstance(shipped, str | Path) else shipped
             points = checked_examples(spec, points, labels)
             wrong = predicted_labels(spec, points) != np.array(labels)

@@ -99,7 +99,9 @@ class UpdatableHeadBuilder:
     def __attrs_post_init__(self) -> None:
         defaults = attrs.fields_dict(type(self))
         if self.optimizer == "adam" and any(getattr(self, name) != defaults[name].default for name in MOMENTUM):
-            raise ConfigurationError("momentum is of 'sgd', and optimizer is 'adam': leave momentum and its range out")
+            raise ConfigurationError(
+                "momentum is a setting of 'sgd', but optimizer is 'adam': leave momentum and its range out"
+            )
 
     def build(self, model: GoalModel) -> UpdatableHead:
         """Build the task's head of `model` as a Core ML classifier of `embedding`, float32 [H].
@@ -113,7 +115,7 @@ class UpdatableHeadBuilder:
         slots = tuple(f"slot_{number + 1}" for number in range(self.spare_slots))
         if taken := set(slots) & set(task.labels):
             raise ConfigurationError(
-                f"{task.name} has labels {', '.join(sorted(taken))}, which spare slots are called: rename them"
+                f"{task.name} has labels {', '.join(sorted(taken))}, which are names of spare slots: rename these labels"
             )
         layer = model.heads[task.name]
         weight, bias = (each.detach().double().numpy() for each in (layer.weight, layer.bias))

@@ -25,7 +25,7 @@ def model_type(spec: Any) -> Iterator[str]:
     if kind is None:
         yield "the model has no type"
     elif spec.isUpdatable and kind not in (*NETWORKS, *PIPELINES, NEIGHBOURS):
-        yield f"a model of type {kind} can never be updatable; put what is to learn into a neural network behind it"
+        yield f"a model of type {kind} can never be updatable; put the part that learns into a neural network after it"
 
 
 def specification_version(spec: Any) -> Iterator[str]:
@@ -35,7 +35,7 @@ def specification_version(spec: Any) -> Iterator[str]:
     if version < least:
         yield f"specificationVersion is {version}, a model like this needs {least}"
     elif version > NEWEST:
-        yield f"specificationVersion is {version}, the newest that is known is {NEWEST}"
+        yield f"specificationVersion is {version}, the newest known version is {NEWEST}"
 
 
 def multi_function(spec: Any) -> Iterator[str]:
@@ -49,10 +49,11 @@ def multi_function(spec: Any) -> Iterator[str]:
     if not spec.HasField(PROGRAM):
         yield f"a model of type {spec.WhichOneof('Type')} cannot have several functions"
     if spec.specificationVersion < FUNCTIONS_SINCE:
-        yield f"several functions need specificationVersion {FUNCTIONS_SINCE}, this has {spec.specificationVersion}"
+        yield f"several functions need specificationVersion {FUNCTIONS_SINCE}, the model has {spec.specificationVersion}"
     names = [each.name for each in description.functions]
     if description.defaultFunctionName not in names:
-        yield f"the default function {description.defaultFunctionName!r} is none of {', '.join(names) or 'none'}"
+        known = ", ".join(names) or "none"
+        yield f"the default function {description.defaultFunctionName!r} is not among the functions: {known}"
 
 
 def features(spec: Any) -> Iterator[str]:
@@ -77,7 +78,7 @@ def _feature(feature: Any, side: str, version: int) -> Iterator[str]:
     elif kind == "multiArrayType":
         yield from _array(feature.type.multiArrayType, side, version)
     elif kind == "dictionaryType" and feature.type.dictionaryType.WhichOneof("KeyType") is None:
-        yield "is a dictionary without a type of keys"
+        yield "is a dictionary without a key type"
 
 
 def _array(array: Any, side: str, version: int) -> Iterator[str]:
@@ -100,31 +101,31 @@ def _array(array: Any, side: str, version: int) -> Iterator[str]:
     }
     since = {kinds.FLOAT16: HALF_SINCE, kinds.INT8: INT8_SINCE}
     if array.dataType not in defaults:
-        yield "has no number type that is known"
+        yield "has an unknown number type"
         return
     if version < since.get(array.dataType, 1):
-        yield f"is of a number type that needs specificationVersion {since[array.dataType]}, this has {version}"
+        yield f"has a number type that needs specificationVersion {since[array.dataType]}, the model has {version}"
     given = array.WhichOneof("defaultOptionalValue")
     if given not in (None, defaults[array.dataType]):
         yield f"has a default of another number type ({given})"
     elif array.dataType == kinds.INT8 and not -128 <= array.intDefaultValue <= 127:
-        yield f"has the default {array.intDefaultValue}, which int8 does not hold"
+        yield f"has the default {array.intDefaultValue}, which is out of range for int8"
 
 
 def _enumerated(shape: list[int], shapes: list[list[int]]) -> Iterator[str]:
     if not all(shapes) or not shapes:
         yield "enumerates no shapes, or an empty one"
     elif shape and shape not in shapes:
-        yield f"has the default shape {shape}, which is not among the enumerated"
+        yield f"has the default shape {shape}, which is not among the enumerated shapes"
 
 
 def _ranged(shape: list[int], ranges: list[tuple[int, int]]) -> Iterator[str]:
     if any(0 < high < low for low, high in ranges):
-        yield "has a range of sizes that ends before it begins"
+        yield "has a size range whose upper bound is below its lower bound"
     elif shape and len(shape) != len(ranges):
-        yield f"has {len(ranges)} ranges of sizes for the default shape {shape}"
+        yield f"has {len(ranges)} size ranges for the default shape {shape}"
     elif any(size < low or 0 <= high < size for size, (low, high) in zip(shape, ranges, strict=False)):
-        yield f"has the default shape {shape}, which is out of its ranges"
+        yield f"has the default shape {shape}, which is outside its size ranges"
 
 
 def optional(spec: Any) -> Iterator[str]:
@@ -155,7 +156,7 @@ def classifier(spec: Any) -> Iterator[str]:
     found = kinds.get(description.predictedFeatureName)
     if kind == "neuralNetworkRegressor":
         if found not in ("doubleType", "multiArrayType"):
-            yield f"predictedFeatureName {description.predictedFeatureName!r} is no output that is a number or an array"
+            yield f"predictedFeatureName {description.predictedFeatureName!r} names no output that is a number or an array"
         return
     labels = part.WhichOneof("ClassLabels")
     if kind != NEIGHBOURS and not (labels and getattr(part, labels).vector):
@@ -163,9 +164,9 @@ def classifier(spec: Any) -> Iterator[str]:
     numbered = "int64" in (labels or (kind == NEIGHBOURS and part.WhichOneof("DefaultClassLabel")) or "").lower()
     if found != ("int64Type" if numbered else "stringType"):
         yield (
-            f"predictedFeatureName {description.predictedFeatureName!r} is no output of the type of the labels, "
+            f"predictedFeatureName {description.predictedFeatureName!r} names no output with the type of the labels, "
             f"{'int64' if numbered else 'string'}"
         )
     probabilities = description.predictedProbabilitiesName
     if probabilities and kinds.get(probabilities) not in ("dictionaryType", "multiArrayType"):
-        yield f"predictedProbabilitiesName {probabilities!r} is no output that is a dictionary or an array"
+        yield f"predictedProbabilitiesName {probabilities!r} names no output that is a dictionary or an array"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from goalkit.export.updatable.weight_rules import weight_faults
+from goalkit.export.updatable.weight_rules import weight_errors
 
 INPUT_COUNTS = {
     "convolution": (1, 2),
@@ -68,50 +68,50 @@ def shape_mapping(spec: Any) -> Iterator[str]:
     arrays = [each for each in spec.description.input if each.type.HasField("multiArrayType")]
     if arrays and not network.arrayInputShapeMapping:
         if newer := sorted({kind_of(layer) for layer in network.layers if not _old(layer)}):
-            yield f"arrays of rank 5 (RANK5_ARRAY_MAPPING) do not go with layers of iOS 13 or later: {', '.join(newer)}"
+            yield f"arrays of rank 5 (RANK5_ARRAY_MAPPING) do not work with layers of iOS 13 or later: {', '.join(newer)}"
         elif network.imageInputShapeMapping:
-            yield "arrays of rank 5 (RANK5_ARRAY_MAPPING) do not go with another mapping of images"
+            yield "arrays of rank 5 (RANK5_ARRAY_MAPPING) do not work with another mapping of images"
     for each in spec.description.input:
         kind = each.type.WhichOneof("Type")
         if kind not in ("multiArrayType", "imageType", "stateType"):
-            yield f"input {each.name} is of type {kind}, networks take arrays and images"
+            yield f"input {each.name} is of type {kind}, but networks take only arrays and images"
     if spec.HasField("neuralNetwork"):
         for each in spec.description.output:
             kind = each.type.WhichOneof("Type")
             if kind not in ("multiArrayType", "imageType", "stateType"):
-                yield f"output {each.name} is of type {kind}, networks give arrays and images"
+                yield f"output {each.name} is of type {kind}, but networks return only arrays and images"
     for each in arrays:
         rank = len(each.type.multiArrayType.shape)
         ranges = len(each.type.multiArrayType.shapeRange.sizeRanges)
         if not exact_ranks(spec) and rank not in (0, 1, 3):
             yield f"input {each.name} has rank {rank}, which must be 1 or 3 if arrays are mapped to rank 5"
         elif exact_ranks(spec) and (rank == 0 or ranges not in (0, rank)):
-            yield f"input {each.name} lacks a default shape, or has as many ranges of sizes as it has not axes"
+            yield f"input {each.name} has no default shape, or its number of size ranges differs from its number of axes"
 
 
 def blobs(spec: Any) -> Iterator[str]:
-    """Each layer takes only blobs that are available and makes only new ones, and every output of the model is made."""
+    """Each layer takes only available blobs and outputs only new ones, and every output of the model is computed."""
     network, description = network_of(spec), spec.description
     if not network.layers:
         yield "there is no layer"
     known, made = {each.name for each in description.input}, set()
     for layer in network.layers:
         for name in sorted(set(layer.input) - known):
-            yield f"layer {layer.name} takes {name}, which nothing before it makes"
+            yield f"layer {layer.name} takes {name}, which is neither an input nor the output of an earlier layer"
         if kind_of(layer) != "copy":
             for name in sorted(set(layer.output) & known):
-                yield f"layer {layer.name} makes {name}, which is there already"
+                yield f"layer {layer.name} outputs {name}, which exists already"
         known |= set(layer.output)
         made |= set(layer.output)
     predicted = set()
     if spec.HasField("neuralNetworkClassifier"):
         predicted = {description.predictedFeatureName, description.predictedProbabilitiesName}
         if network.labelProbabilityLayerName and network.labelProbabilityLayerName not in made:
-            yield f"labelProbabilityLayerName is {network.labelProbabilityLayerName}, which no layer makes"
+            yield f"labelProbabilityLayerName is {network.labelProbabilityLayerName}, which no layer outputs"
     if not spec.HasField("neuralNetworkRegressor"):
         for each in description.output:
             if each.name not in made | predicted:
-                yield f"output {each.name} is made by no layer"
+                yield f"no layer computes the output {each.name}"
 
 
 def layer_contents(spec: Any) -> Iterator[str]:
@@ -119,7 +119,7 @@ def layer_contents(spec: Any) -> Iterator[str]:
     for layer in network_of(spec).layers:
         kind = kind_of(layer)
         if kind == "unknown":
-            yield f"layer {layer.name} is of no kind that is known"
+            yield f"layer {layer.name} is of an unknown kind"
         if kind not in INPUT_COUNTS:
             continue
         low, high = INPUT_COUNTS[kind]
@@ -130,7 +130,7 @@ def layer_contents(spec: Any) -> Iterator[str]:
             yield f"layer {layer.name} has no padding type"
         if kind == "activation" and layer.activation.WhichOneof("NonlinearityType") is None:
             yield f"layer {layer.name} has no activation"
-        yield from weight_faults(layer)
+        yield from weight_errors(layer)
 
 
 def ranks(spec: Any) -> Iterator[str]:
@@ -156,8 +156,8 @@ def ranks(spec: Any) -> Iterator[str]:
             low, high = RANKS[kind_of(layer)]
             found = [known[name] for name in (layer.input[0], layer.output[0]) if name in known]
             if len(set(found)) > 1 or not all(low <= rank <= high for rank in found):
-                wanted = f"{low}" if low == high else f"{low} or more" if math.isinf(high) else f"{low} to {high}"
+                required = f"{low}" if low == high else f"{low} or more" if math.isinf(high) else f"{low} to {high}"
                 yield (
                     f"layer {layer.name} of kind {kind_of(layer)} has blobs of rank {' and '.join(map(str, found))}: "
-                    f"both must have the same, {wanted}"
+                    f"both must have the same rank, {required}"
                 )

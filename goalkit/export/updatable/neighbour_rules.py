@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from goalkit.export.updatable.parameters import whole_number_faults
+from goalkit.export.updatable.parameters import integer_errors
 
 
 def count(spec: Any) -> Iterator[str]:
     """The number of neighbours, and the values that an app may choose instead, are positive."""
-    yield from whole_number_faults("numberOfNeighbors", spec.kNearestNeighborsClassifier.numberOfNeighbors)
+    yield from integer_errors("numberOfNeighbors", spec.kNearestNeighborsClassifier.numberOfNeighbors)
 
 
 def votes(spec: Any) -> Iterator[str]:
@@ -20,9 +20,9 @@ def votes(spec: Any) -> Iterator[str]:
         yield "there is no weighting scheme"
     given, default = classifier.WhichOneof("ClassLabels"), classifier.WhichOneof("DefaultClassLabel")
     if default is None and not (classifier.stringClassLabels.vector or classifier.int64ClassLabels.vector):
-        yield "without labels a default label is needed"
+        yield "there are neither labels nor a default label"
     if given and default and given[:5] != default.removeprefix("default").lower()[:5]:
-        yield "the default label has another type than the labels"
+        yield "the default label does not have the type of the labels"
 
 
 def index(spec: Any) -> Iterator[str]:
@@ -33,7 +33,7 @@ def index(spec: Any) -> Iterator[str]:
     if len(found.floatSamples) != labels:
         yield f"there are {len(found.floatSamples)} examples and {labels} labels"
     if any(len(sample.vector) != found.numberOfDimensions for sample in found.floatSamples):
-        yield f"an example has another width than {found.numberOfDimensions}"
+        yield f"an example does not have {found.numberOfDimensions} dimensions"
     kind = found.WhichOneof("IndexType")
     if kind is None:
         yield "there is no index type"

@@ -55,7 +55,7 @@ class NeighboursHeadBuilder:
         """
         task = task_named(model.tasks, self.task)
         if len(texts) != len(labels):
-            raise ConfigurationError(f"there are {len(texts)} texts and {len(labels)} labels: give one label a text")
+            raise ConfigurationError(f"there are {len(texts)} texts and {len(labels)} labels: give one label per text")
         task.label_ids(labels)
         low, high = self.neighbours_range
         with quiet():

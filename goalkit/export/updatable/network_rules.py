@@ -8,7 +8,7 @@ from typing import Any
 
 from goalkit.export.updatable.comparison import same_type
 from goalkit.export.updatable.layer_rules import kind_of, network_of
-from goalkit.export.updatable.parameters import number_faults, whole_number_faults
+from goalkit.export.updatable.parameters import integer_errors, number_errors
 
 TRAINABLE = ("convolution", "innerProduct", "uniDirectionalLSTM")
 BACK_PROPAGABLE = (*TRAINABLE, "flatten", "pooling", "batchnorm")
@@ -61,7 +61,7 @@ def _unique_names(spec: Any) -> Iterator[str]:
 def _one_loss(spec: Any) -> Iterator[str]:
     losses = network_of(spec).updateParams.lossLayers
     if len(losses) != 1:
-        yield f"there are {len(losses)} losses, there must be one"
+        yield f"there are {len(losses)} losses, but there must be exactly one"
     elif _loss(spec) is None:
         yield f"loss {losses[0].name} is neither categorical cross entropy nor mean squared error"
 
@@ -75,20 +75,20 @@ def _loss_input(spec: Any) -> Iterator[str]:
     if cross_entropy and (producer is None or kind_of(producer) != "softmax" or producer.output[0] != loss.input):
         yield f"the input {loss.input} of the cross entropy is not the output of a softmax"
     elif producer is None:
-        yield f"the input {loss.input} of the loss is made by no layer"
+        yield f"no layer computes the input {loss.input} of the loss"
 
 
 def _loss_target(spec: Any) -> Iterator[str]:
     loss = _loss(spec)
     if loss is not None and loss.target in _producers(spec):
-        yield f"the target {loss.target} of the loss is made by the network itself"
+        yield f"the target {loss.target} of the loss is computed by the network itself"
 
 
 def _optimizer(spec: Any) -> Iterator[str]:
     optimizer = network_of(spec).updateParams.optimizer
     kind = optimizer.WhichOneof("OptimizerType")
     if kind is None:
-        yield "there is no optimizer, it must be SGD or Adam"
+        yield "there is no optimizer; it must be SGD or Adam"
         return
     message = getattr(optimizer, kind)
     for name in (*OPTIMIZER_NUMBERS[kind], "miniBatchSize"):
@@ -104,38 +104,38 @@ def _epochs(spec: Any) -> Iterator[str]:
 def _parameter_values(spec: Any) -> Iterator[str]:
     update = network_of(spec).updateParams
     if update.HasField("epochs"):
-        yield from whole_number_faults("epochs", update.epochs)
+        yield from integer_errors("epochs", update.epochs)
     if update.HasField("seed"):
-        yield from whole_number_faults("seed", update.seed, positive=False)
+        yield from integer_errors("seed", update.seed, positive=False)
     kind = update.optimizer.WhichOneof("OptimizerType")
     if kind is not None:
         optimizer = getattr(update.optimizer, kind)
         for name in OPTIMIZER_NUMBERS[kind]:
-            yield from number_faults(name, getattr(optimizer, name))
+            yield from number_errors(name, getattr(optimizer, name))
         if optimizer.HasField("miniBatchSize"):
-            yield from whole_number_faults("miniBatchSize", optimizer.miniBatchSize)
+            yield from integer_errors("miniBatchSize", optimizer.miniBatchSize)
 
 
 def _training_inputs(spec: Any) -> Iterator[str]:
     description, loss = spec.description, _loss(spec)
     given = list(description.trainingInput)
     if len(given) < 2:
-        yield "trainingInput needs at least two features, an input and what is to be learnt"
+        yield "trainingInput needs at least two features, an input and the target"
         return
     inputs = {each.name: each.type for each in description.input}
     extra = [each for each in given if each.name not in inputs or not same_type(each.type, inputs[each.name])]
     if len(extra) == len(given):
-        yield "trainingInput has none of the inputs that are used for predicting"
+        yield "trainingInput contains none of the inputs that are used for prediction"
         return
     targets = {loss.target} if loss is not None else set()
     outputs = {output.name: output.type for output in description.output}
     for each in extra:
         if spec.HasField("neuralNetworkClassifier") and each.name == description.predictedFeatureName in outputs:
             if not same_type(each.type, outputs[each.name]):
-                yield f"trainingInput {each.name} has another type than the label that is predicted"
+                yield f"trainingInput {each.name} does not have the type of the predicted label"
             targets.add(each.name)
     if loss is not None and not targets & {each.name for each in extra}:
-        yield f"trainingInput lacks what is to be learnt: {description.predictedFeatureName or loss.target}"
+        yield f"trainingInput lacks the target: {description.predictedFeatureName or loss.target}"
 
 
 def _back_propagation(spec: Any) -> Iterator[str]:
@@ -154,7 +154,7 @@ def _back_propagation(spec: Any) -> Iterator[str]:
             seen.add(layer.name)
             queue.append(list(layer.input))
             if layer.isUpdatable and blocking:
-                yield f"gradients do not pass layer {blocking}, between the loss and the updatable layer {layer.name}"
+                yield f"gradients do not pass layer {blocking}, which is between the loss and the updatable layer {layer.name}"
                 return
             if not _passes_gradients(layer) and not (below_cross_entropy and kind_of(layer) == "softmax"):
                 blocking = layer.name

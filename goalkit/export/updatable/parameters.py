@@ -8,7 +8,7 @@ from typing import Any
 from goalkit.errors import ConfigurationError
 
 
-def whole_number_faults(name: str, parameter: Any, *, positive: bool = True) -> Iterator[str]:
+def integer_errors(name: str, parameter: Any, *, positive: bool = True) -> Iterator[str]:
     """Check an `Int64Parameter`: its default and allowed values must be positive, and the default one of them.
 
     Core ML checks a set of values only up to the default (ParameterValidator.cpp).
@@ -30,7 +30,7 @@ def whole_number_faults(name: str, parameter: Any, *, positive: bool = True) -> 
         yield f"{name} is {default}, which is not among the allowed values"
 
 
-def number_faults(name: str, parameter: Any) -> Iterator[str]:
+def number_errors(name: str, parameter: Any) -> Iterator[str]:
     """Check a `DoubleParameter`: its default must lie in its range."""
     if parameter.HasField("range") and not parameter.range.minValue <= parameter.defaultValue <= parameter.range.maxValue:
         yield f"{name} is {parameter.defaultValue:g}, outside of {parameter.range.minValue:g} to {parameter.range.maxValue:g}"

@@ -42,7 +42,7 @@ def updatable_member(spec: Any) -> Iterator[str]:
 
 
 def features(spec: Any) -> Iterator[str]:
-    """Each member takes only features that are available, and every output of the pipeline is made."""
+    """Each member takes only features that are available, and every output of the pipeline is computed."""
     members = members_of(spec)
     if not members:
         yield "there is no member"
@@ -52,13 +52,13 @@ def features(spec: Any) -> Iterator[str]:
             if feature.name not in known:
                 yield f"input {feature.name} of member {position} is neither an input of the pipeline nor an earlier output"
             elif not same_type(feature.type, known[feature.name]):
-                yield f"input {feature.name} of member {position} has another type or shape than what it is given"
+                yield f"input {feature.name} of member {position} differs in type or shape from the value it receives"
         known |= {feature.name: feature.type for feature in member.description.output}
     for feature in spec.description.output:
         if feature.name not in known:
-            yield f"output {feature.name} is made by no member"
+            yield f"no member computes the output {feature.name}"
         elif not same_type(feature.type, known[feature.name]):
-            yield f"output {feature.name} has another type or shape than what is made"
+            yield f"output {feature.name} differs in type or shape from the computed value"
 
 
 def names(spec: Any) -> Iterator[str]:
@@ -76,7 +76,7 @@ def training_inputs(spec: Any) -> Iterator[str]:
         return
     given = {feature.name for feature in spec.description.trainingInput}
     if not given & {feature.name for feature in spec.description.input}:
-        yield "trainingInput of the pipeline has none of its inputs"
+        yield "trainingInput of the pipeline contains none of its inputs"
     target = spec.description.predictedFeatureName
     if target and target not in given:
-        yield f"trainingInput of the pipeline lacks {target}, what is to be learnt"
+        yield f"trainingInput of the pipeline lacks the target, {target}"

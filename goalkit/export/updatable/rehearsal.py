@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from goalkit.errors import ConfigurationError, RuntimeModelError, TrainingError, UnsupportedOperationError
 from goalkit.export.package import model_bytes
-from goalkit.export.runtime.damage import blamed_on
+from goalkit.export.runtime.damage import model_errors
 from goalkit.export.runtime.labels import Label, class_labels
 from goalkit.export.runtime.loading import executable, read_spec
 from goalkit.export.runtime.network import InnerProduct, Layer, read_layers
@@ -25,10 +25,10 @@ from goalkit.storage import write_file
 Array = npt.NDArray[np.float32]
 
 ASSUMPTIONS = (
-    "examples are shuffled anew before each epoch, by this machine's generator: another order than a phone's",
-    "the last batch of an epoch may be smaller, and counts by its own mean",
+    "examples are shuffled before each epoch, with this machine's generator: the order differs from a phone's",
+    "the last batch of an epoch may be smaller; its loss is the mean over its own examples",
     "momentum is v ← μv + g, w ← w - ηv, starting at zero",
-    "Adam corrects its moments for their start at zero (Kingma & Ba, 2015)",
+    "Adam corrects the bias of its moments, which start at zero (Kingma & Ba, 2015)",
     "numbers are float32",
 )
 """Assumptions about what Apple does not document of `MLUpdateTask`."""
@@ -81,7 +81,7 @@ def predicted_labels(spec: Any, embeddings: Array) -> npt.NDArray[np.str_ | np.i
     found = model.predict_many(dict.fromkeys(model.inputs, embeddings), batch_size=256)
     labels = [found[name] for name, feature in model.outputs.items() if feature.is_label]
     if not labels:
-        raise RuntimeModelError("the head gives no label: restore the file or export again")
+        raise RuntimeModelError("the head outputs no label: restore the file or export again")
     return labels[0]
 
 
@@ -112,7 +112,7 @@ def rehearse_update(
     """
     points = np.asarray(embeddings, np.float32)
     source = str(head) if isinstance(head, str | Path) else "the head"
-    with blamed_on(source):
+    with model_errors(source):
         spec = read_spec(Path(head)) if isinstance(head, str | Path) else head
         raise_violations(spec, source)
         return _rehearsed(spec, points, labels, parameters or {}, seeds)
@@ -121,7 +121,9 @@ def rehearse_update(
 def _rehearsed(spec: Any, points: Array, labels: Sequence[Label], parameters: Mapping[str, float], seeds: int) -> Rehearsal:
     kind = spec.WhichOneof("Type")
     if kind not in ("neuralNetworkClassifier", NEIGHBOURS):
-        raise UnsupportedOperationError(f"a model of type {kind} cannot be rehearsed: give the head, a classifier, itself")
+        raise UnsupportedOperationError(
+            f"a model of type {kind} cannot be rehearsed: give the head itself, which is a classifier"
+        )
     if seeds < 1:
         raise ConfigurationError(f"seeds is {seeds}: it must be at least 1")
     points = checked_examples(spec, points, labels)
@@ -180,7 +182,7 @@ class _Training:
                     total += loss
             if not np.isfinite(total) or not all(np.isfinite(array).all() for array in weights):
                 raise TrainingError(
-                    f"training ran to infinity in epoch {len(losses) + 1}: lower the learning rate; the old head stays"
+                    f"training diverged in epoch {len(losses) + 1}: lower the learning rate; the head is unchanged"
                 )
             losses.append(total / len(batches))
         return Update(seed, tuple(losses), _with_weights(spec, layers))
@@ -254,15 +256,16 @@ def checked_examples(spec: Any, embeddings: npt.ArrayLike, labels: Sequence[Labe
     (feature,) = spec.description.input
     shape = tuple(feature.type.multiArrayType.shape)
     if len(points) == 0 or len(labels) == 0:
-        raise TrainingError("there are no examples to learn from: collect some first; the old head stays")
+        raise TrainingError("there are no examples to learn from: collect some first; the head is unchanged")
     if len(points) != len(labels):
-        raise TrainingError(f"there are {len(points)} embeddings and {len(labels)} labels: give one label an embedding")
+        raise TrainingError(f"there are {len(points)} embeddings and {len(labels)} labels: give one label per embedding")
     if points.shape[1:] != shape:
         raise TrainingError(
-            f"the embeddings are {list(points.shape[1:])} wide, the head takes {list(shape)}: use its own program"
+            f"the embeddings have the shape {list(points.shape[1:])}, the head takes {list(shape)}: compute them with the "
+            "head's own program"
         )
     if len(bad := np.flatnonzero(~np.isfinite(points).all(axis=1))):
-        raise TrainingError(f"embedding {bad[0]} holds NaN or infinity: look for an overflow in its text; the old head stays")
+        raise TrainingError(f"embedding {bad[0]} holds NaN or infinity: check its text for an overflow; the head is unchanged")
     known = class_labels(spec.neuralNetworkClassifier)
     if known and (unknown := [label for label in labels if label not in known]):
         raise TrainingError(

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from goalkit.errors import UpdatableModelError
-from goalkit.export.runtime.damage import blamed_on
+from goalkit.export.runtime.damage import model_errors
 from goalkit.export.runtime.loading import read_spec
 from goalkit.export.updatable import interface_rules, layer_rules, neighbour_rules, pipeline_rules
 from goalkit.export.updatable.interface_rules import NEIGHBOURS, NETWORKS, PIPELINES
@@ -44,7 +44,7 @@ def validate_updatable(path: str | Path) -> None:
         RuntimeModelError: the file is missing or damaged.
     """
     path = Path(path)
-    with blamed_on(path):
+    with model_errors(path):
         raise_violations(read_spec(path), str(path))
 
 

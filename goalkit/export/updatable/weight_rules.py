@@ -8,7 +8,7 @@ from typing import Any
 FORMS = ("floatValue", "float16Value", "rawValue", "int8RawValue")
 
 
-def weight_faults(layer: Any) -> Iterator[str]:
+def weight_errors(layer: Any) -> Iterator[str]:
     """Check the weights of an inner product, a convolution or a batch normalisation.
 
     Core ML's validator accepts an inner product without weights; here it is an error, as it computes nothing.
@@ -39,7 +39,7 @@ def _matrix(name: str, message: Any, count: int) -> Iterator[str]:
 
 def _one_precision(name: str, weights: list[Any]) -> Iterator[str]:
     if any(each.floatValue for each in weights) and any(each.float16Value for each in weights):
-        yield f"layer {name} has weights of single and of half precision"
+        yield f"layer {name} has weights in both single and half precision"
 
 
 def _numbers(owner: str, weights: Any, count: int, channels: int) -> Iterator[str]:

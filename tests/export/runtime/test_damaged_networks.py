@@ -48,9 +48,9 @@ def layer_without_a_kind(spec):
 @pytest.mark.parametrize(
     ("damages", "message"),
     [
-        (dangling, r"the layer last takes nobody, not what is made before it \(u\)"),
+        (dangling, "the layer last takes nobody instead of the preceding u"),
         (no_layers, r"there are 3 labels for results of shape \[20\]: restore the file"),
-        (widths_differ, "cannot be executed as it stands .*: restore it or export again"),
+        (widths_differ, r"cannot be executed \(.*: restore it or export again"),
         (no_labels, "the output p is of type dictionary"),
         (a_label_too_many, r"there are 4 labels for results of shape \[3\]: restore the file"),
         (no_activation, "does not know the layer relu of kind activation"),
@@ -98,9 +98,9 @@ def damaged_member(spec):
     [
         (
             member_takes_what_nobody_makes,
-            "member 1 of the pipeline takes nobody, which nothing before it makes: restore the file",
+            "member 1 of the pipeline takes nobody, which no earlier member produces: restore the file",
         ),
-        (output_that_nobody_makes, "no member of the pipeline makes its output mood: restore the file"),
+        (output_that_nobody_makes, "no member of the pipeline produces its output mood: restore the file"),
         (no_members, "the output p is of type dictionary"),
         (damaged_member, "the layer last takes nobody"),
     ],

@@ -69,10 +69,10 @@ def nothing_left(package):
 @pytest.mark.parametrize(
     ("damages", "message"),
     [
-        (no_manifest, "has no Manifest.json: give a whole .mlpackage, not the folder around it nor a compiled .mlmodelc"),
-        (manifest_cut, "Manifest.json cannot be executed as it stands .*: restore it or export again"),
-        (manifest_of_another_kind, "Manifest.json cannot be executed as it stands .*: restore it or export again"),
-        (manifest_without_model, "Manifest.json cannot be executed as it stands .*: restore it or export again"),
+        (no_manifest, "has no Manifest.json: give a complete .mlpackage, not its parent folder or a compiled .mlmodelc"),
+        (manifest_cut, r"Manifest.json cannot be executed \(.*: restore it or export again"),
+        (manifest_of_another_kind, r"Manifest.json cannot be executed \(.*: restore it or export again"),
+        (manifest_without_model, r"Manifest.json cannot be executed \(.*: restore it or export again"),
         (model_missing, "cannot be read .*: check the path or export again"),
         (model_empty, "is empty or not a Core ML model: restore it or export again"),
         (model_is_text, "restore it or export again"),

@@ -282,7 +282,7 @@ def test_arguments_that_would_have_no_effect_are_refused(exported, tmp_path):
 def test_inputs_that_do_not_fit_are_reported(tmp_path):
     model = load_model(save(tmp_path, lambda x: x + 1.0, (2, 3)))
     assert model.inputs["x0"].shape == (2, 3)
-    with pytest.raises(RuntimeModelError, match="takes x0, not y: give just those"):
+    with pytest.raises(RuntimeModelError, match="takes x0, not y: give exactly these"):
         model.predict({"y": np.zeros((2, 3))})
     with pytest.raises(RuntimeModelError, match=r"x0 has the shape \[3, 2\], the model takes \[2, 3\]"):
         model.predict({"x0": np.zeros((3, 2))})
@@ -293,7 +293,7 @@ def test_inputs_that_do_not_fit_are_reported(tmp_path):
 
 def test_token_ids_beyond_the_table_are_reported(exported):
     ids = np.full((1, 48), 99999, np.int32)
-    with pytest.raises(RuntimeModelError, match=r"gather \(of \w+\) looks beyond its table .*check the token ids"):
+    with pytest.raises(RuntimeModelError, match=r"gather \(of \w+\) reads outside its table .*check the token ids"):
         exported.programs[48].predict({"input_ids": ids, "attention_mask": np.ones_like(ids)})
 
 
@@ -314,7 +314,7 @@ def package(exported, tmp_path):
 def test_truncated_weights_are_reported(package):
     weights = package / PACKAGE_DATA / "weights" / "weight.bin"
     weights.write_bytes(weights.read_bytes()[:-1000])
-    with pytest.raises(RuntimeModelError, match=r"weight.bin is truncated or damaged: no whole weight at byte \d+"):
+    with pytest.raises(RuntimeModelError, match=r"weight.bin is truncated or damaged: no complete weight at byte \d+"):
         load_model(package)
     weights.write_bytes(b"")
     with pytest.raises(RuntimeModelError, match=r"weight.bin cannot be read"):

@@ -113,7 +113,7 @@ def test_a_size_that_was_traced_as_a_constant_is_reported(save_program):
     assert model.predict({"x": np.ones((2, 4))})["y"].tolist() == [2.0] * 8
     for call, x in ((model.predict, np.ones((5, 4))), (model.predict_many, np.ones((2, 5, 4)))):
         with pytest.raises(
-            RuntimeModelError, match=r"reshape \(of \w+\) does not fit x \[5, 4\] .*traced with sizes of the default"
+            RuntimeModelError, match=r"reshape \(of \w+\) does not fit x \[5, 4\] .*traced with the sizes of that shape"
         ):
             call({"x": x})
 
@@ -126,7 +126,7 @@ def test_an_optional_input_may_be_left_out(save_program):
     assert model.predict({"x": one})["y"].tolist() == [[4, 4], [4, 4]]
     assert model.predict({"x": one, "z": one})["y"].tolist() == [[2, 2], [2, 2]]
     assert model.predict_many({"x": np.stack([one, -one, one])}, batch_size=2)["y"][:, 0, 0].tolist() == [4, 2, 4]
-    with pytest.raises(RuntimeModelError, match="takes x and, if wanted, z, not z: give just those"):
+    with pytest.raises(RuntimeModelError, match="takes x and optionally z, not z: give exactly these"):
         model.predict({"z": one})
 
 

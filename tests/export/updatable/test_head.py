@@ -89,7 +89,7 @@ def test_spare_slots_start_with_next_to_no_probability(untrained, hidden_size):
 def test_slots_that_are_labels_already_are_refused():
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
     model = GoalModel.from_backbone("tiny-bert", tasks=[Task("mood", ("slot_1", "good"))], encoder=sizes)
-    with pytest.raises(ConfigurationError, match="mood has labels slot_1, which spare slots are called: rename them"):
+    with pytest.raises(ConfigurationError, match="mood has labels slot_1, which are names of spare slots: rename these labels"):
         UpdatableHeadBuilder(task="mood", spare_slots=1).build(model)
 
 
