@@ -1,0 +1,88 @@
+"""Weights taken over from another encoder: chosen layers, and the rows of shared vocabulary pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from goalkit.backbones.contract import Encoder
+from goalkit.errors import ModelError
+
+
+@torch.no_grad()
+def inherit_weights(
+    encoder: Encoder,
+    pieces: Mapping[str, int],
+    source: Encoder,
+    source_pieces: Mapping[str, int],
+    layers: Sequence[int],
+) -> float:
+    """Copy weights of `source` into `encoder`, in place.
+
+    Each layer of the encoder becomes a copy of one of the source's. Tables with fewer rows than the source's, such as that of
+    positions, take the first rows. The vocabulary's table takes the rows of the pieces that both have; other rows keep their
+    weights.
+
+    Args:
+        encoder: the encoder to change.
+        pieces: the row of each of its vocabulary pieces.
+        source: an encoder of the same architecture and widths, not compressed.
+        source_pieces: the row of each of its vocabulary pieces.
+        layers: for each layer of the encoder, the number of the source's layer, from 0.
+
+    Returns:
+        The share of the encoder's pieces that the source has, too.
+
+    Raises:
+        ModelError: the numbers of layers do not agree, there is no such layer, or widths differ.
+    """
+    mine, theirs = encoder.anatomy(), source.anatomy()
+    if len(layers) != len(mine.layers) or not all(0 <= layer < len(theirs.layers) for layer in layers):
+        raise ModelError(
+            f"layers is {list(layers)}: give {len(mine.layers)} numbers, one per layer of the encoder, from 0 to "
+            f"{len(theirs.layers) - 1}"
+        )
+    if len(mine.embeddings) != len(theirs.embeddings) or len(mine.after) != len(theirs.after):
+        raise ModelError("the encoders are built differently: choose two of one architecture")
+    shared = [piece for piece in pieces if piece in source_pieces]
+    rows = torch.tensor([pieces[piece] for piece in shared]), torch.tensor([source_pieces[piece] for piece in shared])
+    size, source_size = max(pieces.values()) + 1, max(source_pieces.values()) + 1
+    pairs = [
+        *zip(mine.embeddings, theirs.embeddings, strict=True),
+        *((layer, theirs.layers[number]) for layer, number in zip(mine.layers, layers, strict=True)),
+        *zip(mine.after, theirs.after, strict=True),
+    ]
+    for module, other in pairs:
+        found = dict(other.named_parameters())
+        for name, parameter in module.named_parameters():
+            if name not in found:
+                raise ModelError(f"the other encoder has no {name}: choose one of the same architecture, not compressed")
+            if _is_vocabulary(module, name, size) and _is_vocabulary(other, name, source_size):
+                _check_widths(name, parameter[:1], found[name][:1])
+                parameter[rows[0]] = found[name][rows[1]]
+            else:
+                kept = min(len(parameter), len(found[name])) if _table(module, name) else len(parameter)
+                _check_widths(name, parameter[:kept], found[name][:kept])
+                parameter[:kept] = found[name][:kept]
+    return len(shared) / len(pieces)
+
+
+def _table(module: nn.Module, name: str) -> nn.Embedding | None:
+    owner = module.get_submodule(name.rpartition(".")[0])
+    return owner if isinstance(owner, nn.Embedding) else None
+
+
+def _is_vocabulary(module: nn.Module, name: str, size: int) -> bool:
+    """Whether a parameter is the table of pieces: tables of positions and types have fewer rows than there are pieces."""
+    table = _table(module, name)
+    return table is not None and table.num_embeddings >= size and "position" not in name
+
+
+def _check_widths(name: str, mine: Tensor, theirs: Tensor) -> None:
+    if mine.shape != theirs.shape:
+        raise ModelError(
+            f"{name} is of shape {list(mine.shape)}, that of the other encoder of {list(theirs.shape)}: choose encoders of "
+            "the same widths"
+        )
