@@ -58,20 +58,23 @@ class SameEmbeddings(Objective):
     """A teacher's embeddings: their directions, and which texts of a batch are alike.
 
     Args:
-        embeddings: what the teacher gives for the N training rows, in their order; float32 [N, K]. Centred ones teach more.
+        embeddings: the teacher's embeddings of the N training rows, in their order; float [N, K].
+        centre: subtracted from each embedding, float32 [K]; 0 if they are centred already.
         direction: how much the mean cosine distance counts; it needs K to be the model's own width H.
         likeness: how much the mean squared difference of the cosines between all texts of a batch counts; any K will do
             (Tung & Mori, 2019, arXiv 1907.09682).
     """
 
     compares_rows = True
-    embeddings: Array
+    embeddings: Array | npt.NDArray[np.float16]
+    centre: Array | float = 0.0
     direction: float = attrs.field(default=2.0, validator=between(0))
     likeness: float = attrs.field(default=20.0, validator=between(0))
 
     def fingerprint(self) -> str:
         """See `Objective.fingerprint`."""
-        return f"SameEmbeddings {self.direction} {self.likeness} {_digest({'embeddings': self.embeddings})}"
+        digest = _digest({"embeddings": self.embeddings, "centre": np.asarray(self.centre)})
+        return f"SameEmbeddings {self.direction} {self.likeness} {digest}"
 
     def outputs(self, model: GoalModel, batch: Batch) -> Mapping[str, Tensor]:
         """See `Objective.outputs`."""
@@ -80,14 +83,15 @@ class SameEmbeddings(Objective):
     def loss(self, outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
         """See `Objective.loss`."""
         own = functional.normalize(outputs["embedding"].float(), dim=1)
-        taught = functional.normalize(torch.from_numpy(self.embeddings[batch.places]).to(own.device), dim=1)
+        centred = self.embeddings[batch.places].astype(np.float32) - self.centre
+        taught = functional.normalize(torch.from_numpy(centred).to(own.device), dim=1)
         loss = self.likeness * functional.mse_loss(own @ own.T, taught @ taught.T)
         if self.direction:
             loss = loss + self.direction * (1 - (own * taught).sum(1)).mean()
         return loss * len(batch.places)
 
 
-def _digest(arrays: Mapping[str, Array]) -> str:
+def _digest(arrays: Mapping[str, npt.NDArray[np.floating]]) -> str:
     digest = hashlib.sha256()
     for name, array in arrays.items():
         digest.update(f"{name} {array.shape}".encode())

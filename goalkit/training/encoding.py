@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -51,10 +51,14 @@ class EncodedRows:
     @classmethod
     def of(cls, rows: Dataset, tokenizer: WordPieceTokenizer, longest: int) -> EncodedRows:
         """Tokenise rows, cutting them to `longest` tokens."""
-        ids, lengths = tokenizer.encode_flat(rows.texts, longest)
-        starts = np.concatenate([[0], np.cumsum(lengths)])
         labels = {task.name: rows.label_ids(task) for task in rows.tasks}
-        return cls(ids, starts, labels, tokenizer.padding_id)
+        return attrs.evolve(cls.of_texts(rows.texts, tokenizer, longest), labels=labels)
+
+    @classmethod
+    def of_texts(cls, texts: Sequence[str], tokenizer: WordPieceTokenizer, longest: int) -> EncodedRows:
+        """Tokenise texts without labels, cutting them to `longest` tokens."""
+        ids, lengths = tokenizer.encode_flat(texts, longest)
+        return cls(ids, np.concatenate([[0], np.cumsum(lengths)]), {}, tokenizer.padding_id)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
