@@ -1,7 +1,7 @@
 """Few labels: a pre-trained encoder, frozen, contrastively tuned or fine-tuned, compared with TF-IDF and a linear SVM.
 
 The folder `smp2020` holds utterances to an assistant, of the SMP2020 evaluation (ECDT task 1), as `2020_train.json`,
-`2020_dev.json` and `2020_test.json`: lists of `{"text": …, "intent": …}`. The encoder is that of benchmarks/pretrained.py.
+`2020_dev.json` and `2020_test.json`: lists of `{"text": …, "intent": …}`. The encoder is that of pretraining/e5.py.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.pretrained import pretrained_model
 from goalkit import Dataset, GoalModel, Splits, Task, Trainer
 from goalkit.evaluation import evaluate, ngram_baseline
 from goalkit.training import FewLabelsTrainer
+from pretraining.e5 import pretrained_model
 
 TASK = "intent"
 SHOTS, SEEDS, CHOOSING_SEED = (8, 64), 5, 99

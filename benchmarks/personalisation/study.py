@@ -33,13 +33,13 @@ from benchmarks.personalisation.learners import (
     no_update,
     retrained,
 )
-from benchmarks.pretrained import pretrained_model
 from goalkit import Bundle, Compressor, CoreMLExporter, Dataset, GoalModel, Splits, Trainer, UpdatableHeadBuilder
 from goalkit.errors import TrainingError
 from goalkit.evaluation import calibrate
 from goalkit.export import NeighboursHeadBuilder, Replay, rehearse_update
 from goalkit.export.layout import PACKAGE
 from goalkit.training import FewLabelsTrainer, standardize_embeddings
+from pretraining.e5 import pretrained_model
 
 TASK = "category"
 LENGTH = 32
