@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from goalkit.backbones import Encoder, find_backbone, vocabulary_from_texts
+from goalkit.backbones import Backbone, Encoder, find_backbone, inherit_weights, vocabulary_from_texts
 from goalkit.classifier import Classifier
 from goalkit.configuration import from_dict, json_bytes, one_of, read_json, to_dict, write_json
 from goalkit.errors import ConfigurationError, ModelError, reason_of
@@ -25,7 +26,9 @@ from goalkit.outputs import Output
 from goalkit.storage import MODEL, combined_digest, readable_folder, replacing_folder
 from goalkit.tasks import Task
 from goalkit.tokenization import TokenizerSettings, WordPieceTokenizer
-from goalkit.weights import CompressedLayers, layer_shapes
+from goalkit.weights import CompressedLayers, layer_shapes, restore_float, stored_weights
+
+logger = logging.getLogger(__name__)
 
 SCHEMA = 3
 
@@ -80,6 +83,7 @@ class GoalModel(Classifier):
         checkpoint: str | Path | None = None,
         pooling: str | None = None,
         encoder: Mapping[str, Any] | None = None,
+        weights: str | None = None,
         seed: int = 0,
     ) -> GoalModel:
         """Create a model to be trained.
@@ -88,24 +92,28 @@ class GoalModel(Classifier):
             backbone: the name of an installed backbone; `goalkit backbones` lists them.
             tasks: the tasks to predict.
             vocabulary_from: build the vocabulary from these texts (training texts only) instead of the shipped one.
-            checkpoint: folder or hub name of pre-trained weights, which include their own vocabulary; without it the
-                weights are random.
+            checkpoint: folder or hub name of pre-trained weights, which include their own vocabulary.
             pooling: "mean" over tokens, or "cls", the first token; by default the backbone's own.
             encoder: settings of the encoder to change, such as `{"num_hidden_layers": 2}`.
+            weights: "pretrained" to start from the weights that come with the backbone (the first layers if there are fewer,
+                the rows of the pieces that the vocabulary shares), "random" not to; by default pretrained ones if the
+                backbone has some that fit the settings of the encoder.
             seed: for the random weights.
 
         Raises:
             BackboneError: the backbone is unknown or broken.
             ConfigurationError: a setting is unknown, two tasks share a name, or arguments contradict each other.
-            ModelError: there is no usable checkpoint.
+            ModelError: there is no usable checkpoint, or the pretrained weights do not fit.
         """
+        if weights not in (None, "pretrained", "random"):
+            raise ConfigurationError(f"weights is {weights!r}: give 'pretrained' or 'random'")
         found = find_backbone(backbone)
         names = [task.name for task in tasks]
         if not names or len(set(names)) != len(names):
             raise ConfigurationError(f"the tasks are named {names}: give at least one task, each with its own name")
-        if checkpoint is not None and (vocabulary_from is not None or encoder):
+        if checkpoint is not None and (vocabulary_from is not None or encoder or weights):
             raise ConfigurationError(
-                "a checkpoint brings its own vocabulary and settings: leave vocabulary_from and encoder out"
+                "a checkpoint brings its own vocabulary, settings and weights: leave vocabulary_from, encoder and weights out"
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -117,6 +125,8 @@ class GoalModel(Classifier):
                 tokenizer = WordPieceTokenizer(tuple(pieces))
                 settings = found.configuration(len(pieces), encoder or {})
                 module = found.encoder(settings)
+                if weights != "random":
+                    _start_from_pretrained(module, tokenizer, found, required=weights is not None)
             configuration = ModelConfiguration(
                 backbone=backbone,
                 encoder=dict(settings),
@@ -234,6 +244,30 @@ class GoalModel(Classifier):
         except RuntimeError as error:
             raise ModelError(f"{path} does not fit config.json ({reason_of(error)}): restore both from one save") from error
         return model
+
+
+def _start_from_pretrained(encoder: Encoder, tokenizer: WordPieceTokenizer, backbone: Backbone, *, required: bool) -> None:
+    """Take over the weights that come with a backbone, as far as layers and vocabulary go."""
+    folder = backbone.pretrained()
+    if folder is None:
+        if required:
+            raise ModelError(
+                f"backbone {backbone.name!r} comes without pretrained weights: give a checkpoint, or weights='random'"
+            )
+        return
+    with torch.random.fork_rng(devices=[]):
+        source = GoalModel.load(folder)
+    for _, layer, _ in list(stored_weights(source)):
+        restore_float(layer, "weight")
+    pieces, known = ({piece: row for row, piece in enumerate(each.vocabulary)} for each in (tokenizer, source.tokenizer))
+    try:
+        share = inherit_weights(encoder, pieces, source.encoder, known, range(len(encoder.anatomy().layers)))
+    except ModelError as error:
+        if required:
+            raise ModelError(f"the pretrained weights of {backbone.name!r} do not fit: {error}") from error
+        logger.info("the pretrained weights of %s do not fit (%s): the weights are random", backbone.name, error)
+        return
+    logger.info("pretrained weights for %.1f %% of the vocabulary", 100 * share)
 
 
 def _check_schema(data: Any, *, source: str) -> None:

@@ -3,6 +3,7 @@
 from goalkit.backbones.anatomy import Anatomy
 from goalkit.backbones.contract import Backbone, Checkpoint, Encoder
 from goalkit.backbones.discovery import find_backbone, installed_backbones
+from goalkit.backbones.inheritance import inherit_weights
 from goalkit.backbones.vocabulary import default_vocabulary, vocabulary_from_texts
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Encoder",
     "default_vocabulary",
     "find_backbone",
+    "inherit_weights",
     "installed_backbones",
     "vocabulary_from_texts",
 ]

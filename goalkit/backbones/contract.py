@@ -98,6 +98,13 @@ class Backbone(ABC):
         """The pieces a fresh encoder knows; by default the Chinese vocabulary that ships with goalkit."""
         return default_vocabulary()
 
+    def pretrained(self) -> Path | None:
+        """Return the folder of pre-trained weights that come with the backbone, as `GoalModel.save` wrote it; None by default.
+
+        New models start from them where widths agree.
+        """
+        return None
+
     @abstractmethod
     def configuration(self, vocabulary_size: int, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """All numbers that define an encoder, as JSON-ready data; it is saved with the model.

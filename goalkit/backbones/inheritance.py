@@ -19,7 +19,7 @@ def inherit_weights(
     source_pieces: Mapping[str, int],
     layers: Sequence[int],
 ) -> float:
-    """Copy weights of `source` into `encoder`, in place.
+    """Copy weights of `source` into `encoder`, in place; if that is impossible, the encoder is not changed.
 
     Each layer of the encoder becomes a copy of one of the source's. Tables with fewer rows than the source's, such as that of
     positions, take the first rows. The vocabulary's table takes the rows of the pieces that both have; other rows keep their
@@ -54,19 +54,32 @@ def inherit_weights(
         *((layer, theirs.layers[number]) for layer, number in zip(mine.layers, layers, strict=True)),
         *zip(mine.after, theirs.after, strict=True),
     ]
+    copies: list[tuple[Tensor, Tensor]] = []
     for module, other in pairs:
         found = dict(other.named_parameters())
         for name, parameter in module.named_parameters():
             if name not in found:
                 raise ModelError(f"the other encoder has no {name}: choose one of the same architecture, not compressed")
             if _is_vocabulary(module, name, size) and _is_vocabulary(other, name, source_size):
-                _check_widths(name, parameter[:1], found[name][:1])
-                parameter[rows[0]] = found[name][rows[1]]
+                copies.append((parameter, _with_rows(name, parameter, found[name], rows)))
             else:
-                kept = min(len(parameter), len(found[name])) if _table(module, name) else len(parameter)
-                _check_widths(name, parameter[:kept], found[name][:kept])
-                parameter[:kept] = found[name][:kept]
+                copies.append((parameter, _with_first_rows(name, parameter, found[name], _table(module, name) is not None)))
+    for parameter, values in copies:  # all or none
+        parameter.copy_(values)
     return len(shared) / len(pieces)
+
+
+def _with_rows(name: str, parameter: Tensor, source: Tensor, rows: tuple[Tensor, Tensor]) -> Tensor:
+    _check_shapes(name, parameter[:1], source[:1])
+    values = parameter.clone()
+    values[rows[0]] = source[rows[1]]
+    return values
+
+
+def _with_first_rows(name: str, parameter: Tensor, source: Tensor, table: bool) -> Tensor:
+    kept = min(len(parameter), len(source)) if table else len(parameter)
+    _check_shapes(name, parameter[:kept], source[:kept])
+    return torch.cat([source[:kept], parameter[kept:]])
 
 
 def _table(module: nn.Module, name: str) -> nn.Embedding | None:
@@ -80,7 +93,7 @@ def _is_vocabulary(module: nn.Module, name: str, size: int) -> bool:
     return table is not None and table.num_embeddings >= size and "position" not in name
 
 
-def _check_widths(name: str, mine: Tensor, theirs: Tensor) -> None:
+def _check_shapes(name: str, mine: Tensor, theirs: Tensor) -> None:
     if mine.shape != theirs.shape:
         raise ModelError(
             f"{name} is of shape {list(mine.shape)}, that of the other encoder of {list(theirs.shape)}: choose encoders of "
