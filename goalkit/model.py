@@ -18,7 +18,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from goalkit.backbones import Backbone, Encoder, find_backbone, inherit_weights, vocabulary_from_texts
+from goalkit.backbones import Backbone, Checkpoint, Encoder, find_backbone, inherit_weights, vocabulary_from_texts
 from goalkit.classifier import Classifier
 from goalkit.configuration import from_dict, json_bytes, one_of, read_json, to_dict, write_json
 from goalkit.errors import ConfigurationError, ModelError, reason_of
@@ -92,7 +92,8 @@ class GoalModel(Classifier):
             backbone: the name of an installed backbone; `goalkit backbones` lists them.
             tasks: the tasks to predict.
             vocabulary_from: build the vocabulary from these texts (training texts only) instead of the shipped one.
-            checkpoint: folder or hub name of pre-trained weights, which include their own vocabulary.
+            checkpoint: folder or hub name of pre-trained weights, which include their own vocabulary; or the folder of a
+                GoalModel of this backbone, whose encoder is taken over without its heads.
             pooling: "mean" over tokens, or "cls", the first token; by default the backbone's own.
             encoder: settings of the encoder to change, such as `{"num_hidden_layers": 2}`.
             weights: "pretrained" to start from the weights that come with the backbone (the first layers if there are fewer,
@@ -118,7 +119,7 @@ class GoalModel(Classifier):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if checkpoint is not None:
-                loaded = found.load_checkpoint(checkpoint)
+                loaded = _checkpoint_of(checkpoint, backbone) or found.load_checkpoint(checkpoint)
                 settings, module, tokenizer = loaded.configuration, loaded.encoder, loaded.tokenizer
             else:
                 pieces = found.vocabulary() if vocabulary_from is None else vocabulary_from_texts(vocabulary_from)
@@ -246,6 +247,25 @@ class GoalModel(Classifier):
         return model
 
 
+def _uncompressed(folder: Path) -> GoalModel:
+    with torch.random.fork_rng(devices=[]):
+        model = GoalModel.load(folder)
+    for _, layer, _ in list(stored_weights(model)):
+        restore_float(layer, "weight")
+    return model.requires_grad_()
+
+
+def _checkpoint_of(source: str | Path, backbone: str) -> Checkpoint | None:
+    """Return the encoder of the GoalModel in a folder; None if there is no GoalModel."""
+    path = Path(source) / "config.json"
+    if not path.is_file() or "backbone" not in (data := read_json(path, error=ModelError)):
+        return None
+    if data["backbone"] != backbone:
+        raise ModelError(f"{source} holds a model of backbone {data['backbone']!r}, not {backbone!r}: choose that backbone")
+    model = _uncompressed(Path(source))
+    return Checkpoint(model.configuration.encoder, model.encoder, model.tokenizer)
+
+
 def _start_from_pretrained(encoder: Encoder, tokenizer: WordPieceTokenizer, backbone: Backbone, *, required: bool) -> None:
     """Take over the weights that come with a backbone, as far as layers and vocabulary go."""
     folder = backbone.pretrained()
@@ -255,10 +275,7 @@ def _start_from_pretrained(encoder: Encoder, tokenizer: WordPieceTokenizer, back
                 f"backbone {backbone.name!r} comes without pretrained weights: give a checkpoint, or weights='random'"
             )
         return
-    with torch.random.fork_rng(devices=[]):
-        source = GoalModel.load(folder)
-    for _, layer, _ in list(stored_weights(source)):
-        restore_float(layer, "weight")
+    source = _uncompressed(folder)
     pieces, known = ({piece: row for row, piece in enumerate(each.vocabulary)} for each in (tokenizer, source.tokenizer))
     try:
         share = inherit_weights(encoder, pieces, source.encoder, known, range(len(encoder.anatomy().layers)))

@@ -64,8 +64,8 @@ def inherit_weights(
                 copies.append((parameter, _with_rows(name, parameter, found[name], rows)))
             else:
                 copies.append((parameter, _with_first_rows(name, parameter, found[name], _table(module, name) is not None)))
-    for parameter, values in copies:  # all or none
-        parameter.copy_(values)
+    for old, new in copies:  # all or none
+        old.copy_(new)
     return len(shared) / len(pieces)
 
 

@@ -69,3 +69,18 @@ def test_what_contradicts_itself_is_refused(tiny_checkpoint):
         GoalModel.from_backbone(
             "bert-base-chinese", tasks=GOAL_TASKS, checkpoint=tiny_checkpoint("bert-base-chinese"), weights="random"
         )
+
+
+@pytest.mark.parametrize("recipe", [None, "int8"])
+def test_a_checkpoint_may_be_a_model_with_other_tasks(tmp_path, recipe):
+    model = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS[:1], encoder=SIZES, vocabulary_from=TEXTS, seed=7)
+    model = Compressor.from_recipe(recipe).compress(model).model if recipe else model
+    model.save(tmp_path / "model")
+    other = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, checkpoint=tmp_path / "model")
+    np.testing.assert_array_equal(other.embed(TEXTS), model.embed(TEXTS))
+    assert list(other.heads) == [task.name for task in GOAL_TASKS]
+    assert all(parameter.requires_grad for parameter in other.parameters())
+    other.save(tmp_path / "other")
+    np.testing.assert_array_equal(GoalModel.load(tmp_path / "other").embed(TEXTS), model.embed(TEXTS))
+    with pytest.raises(ModelError, match="holds a model of backbone 'tiny-bert', not 'mobilebert': choose that backbone"):
+        GoalModel.from_backbone("mobilebert", tasks=GOAL_TASKS, checkpoint=tmp_path / "model")
