@@ -15,6 +15,7 @@ _COMMANDS = {
     "clean": "Clean labelled texts and log each change.",
     "quality": "Check labelled texts before training.",
     "train": "Train a model on labelled texts.",
+    "distil": "Distil a trained model into a smaller one, on texts without labels.",
     "search": "Search for training settings.",
     "evaluate": "Evaluate a trained model.",
     "profile": "Measure where a model spends its time.",

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from goalkit.cli.options import BUNDLE_PATH
+from goalkit.cli.options import BUNDLE_PATH, read_lines
 from goalkit.cli.paths import Reads, Writes
 from goalkit.cli.recipes import NO_RECIPE, RecipeType
-from goalkit.errors import DatasetError, reason_of
 
 
 @click.command(
@@ -66,7 +65,7 @@ def command(
     from goalkit.storage import BUNDLE, check_replaceable
 
     check_replaceable(output, BUNDLE)
-    texts = None if golden is None else _lines(golden)
+    texts = None if golden is None else read_lines(golden)
     exporter = CoreMLExporter(sequence_length=sequence_length, deployment_target=target, precision=precision)
     compressor = None if recipe == NO_RECIPE else Compressor.from_recipe(recipe)
     original = GoalModel.load(model)
@@ -81,12 +80,3 @@ def command(
         console.print("  note: the texts were made up of the vocabulary: name yours with --golden", style="dim")
     console.print(f"bundle: {output}\nnext:   goalkit predict --bundle {output} 今晚跑五公里")
     raise SystemExit(0 if report.passed else 3)
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of a file that are not empty."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read ({reason_of(error)}): give a UTF-8 file with a text per line") from error
-    return [line for line in lines if line.strip()]

@@ -250,3 +250,14 @@ def load_scored(
             )
     rows = rows.clean() if seed is None else rows.clean().split(seed=seed).test
     return rows.with_tasks(named) if named else rows
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a UTF-8 file that are not empty."""
+    from goalkit.errors import DatasetError, reason_of
+
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read ({reason_of(error)}): give a UTF-8 file with a text per line") from error
+    return [line for line in lines if line.strip()]

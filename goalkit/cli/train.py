@@ -20,7 +20,8 @@ from goalkit.cli.options import (
 from goalkit.cli.paths import Writes
 
 
-def _default_run(context: click.Context, parameter: click.Parameter, run: Path | None) -> Any:
+def next_to_output(context: click.Context, parameter: click.Parameter, run: Path | None) -> Any:
+    """Return the folder of the option `--run`; by default one next to `--output`."""
     if run is not None:
         return run
     output: Path = context.params["output"]
@@ -52,7 +53,7 @@ Examples:
 @click.option(
     "--run",
     type=Writes("log.jsonl", "checkpoint", "tensorboard"),
-    callback=_default_run,
+    callback=next_to_output,
     help="Folder for log and checkpoint.  [default: next to the model]",
 )
 @click.option("--resume", is_flag=True, help="Resume an interrupted run from its checkpoint.")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import attrs
 import numpy as np
+import torch
 
+from goalkit.backbones import find_backbone, inherit_weights
 from goalkit.configuration import between, to_dict
 from goalkit.errors import TrainingError
 from goalkit.model import GoalModel
@@ -21,6 +23,29 @@ from goalkit.weights import stored_weights
 
 SAMPLE = 100_000
 """Texts whose mean embedding is subtracted from all."""
+
+
+def student_of(teacher: GoalModel, layers: Sequence[int]) -> GoalModel:
+    """Return a model made of layers of another one, with its embeddings, its last normalisation and its heads.
+
+    Args:
+        teacher: a model whose backbone has the setting `num_hidden_layers`, not compressed.
+        layers: numbers of its layers, from 0, in the order in which they are to run.
+
+    Raises:
+        ConfigurationError: the backbone has no such setting.
+        ModelError: there is no such layer, or the teacher is compressed.
+    """
+    found = find_backbone(teacher.configuration.backbone)
+    given = {key: value for key, value in teacher.configuration.encoder.items() if key not in ("vocab_size", "model_type")}
+    rows = int(teacher.configuration.encoder["vocab_size"])
+    settings = found.configuration(rows, {**given, "num_hidden_layers": len(layers)})
+    with torch.random.fork_rng(devices=[]):
+        student = GoalModel(attrs.evolve(teacher.configuration, encoder=settings), found.encoder(settings), teacher.tokenizer)
+    every = {str(row): row for row in range(rows)}
+    inherit_weights(student.encoder, every, teacher.encoder, every, layers)
+    student.head_layers.load_state_dict(teacher.head_layers.state_dict())
+    return student
 
 
 @attrs.frozen(kw_only=True)

@@ -77,6 +77,9 @@ def cached_embeddings(
         raise StorageError(
             f"{folder} cannot be written ({error.strerror or error}): free some space and call again, which continues"
         ) from error
+    finally:
+        if folder.is_dir() and not (folder / PROGRESS).exists():  # not even the first chunk is complete
+            (folder / EMBEDDINGS).unlink(missing_ok=True)
     return np.lib.format.open_memmap(folder / EMBEDDINGS, mode="r")
 
 

@@ -30,6 +30,8 @@ CALLS = {
     "train --output": (FOLDER, f"train {GOALS} --few-labels frozen --output old/model"),
     "train --run": (FILE, f"train {GOALS} --output new/model --run old/run"),
     "train --rejects": (FILE, f"train {BAD}"),
+    "distil --output": (FOLDER, "distil old/model --texts texts.txt --epochs 1 --run new/run --output old/model-int8"),
+    "distil --run": (FILE, "distil old/model --texts texts.txt --epochs 1 --output new/model --run old/run"),
     "search --study": (APPENDED, f"search {GOALS} --epochs 1 --trials 2 --study old/study.journal"),
     "search --output": (FILE, f"search {GOALS} --epochs 1 --trials 1 --output old/report.json"),
     "search --rejects": (FILE, f"search {BAD}"),
@@ -72,6 +74,7 @@ def before(exported, tmp_path_factory) -> Path:
     rows = zip(goals.texts, goals.labels["category"], strict=True)
     lines = [json.dumps({"text": text, "category": label}, ensure_ascii=False) for text, label in rows]
     (folder / "goals.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "texts.txt").write_text("\n".join(few.texts), encoding="utf-8")
     (folder / "bad.jsonl").write_text("\n".join([*lines, "not JSON"]), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

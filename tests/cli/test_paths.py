@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from goalkit.cli import _COMMANDS, goalkit
 from goalkit.cli.paths import CommandPath, Reads, Writes
 
-NO_PATHS = {"backbone", "encoding", "heads", "labels", "rename", "sheet", "text", "texts"}
+NO_PATHS = {"backbone", "encoding", "heads", "labels", "layers", "rename", "sheet", "text", "texts"}
 """Parameters that are free text and name no file."""
 
 LINE = "1,每天跑步,健康\n"
