@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-all tests lint types older-numpy bench clean
+.PHONY: demo test test-all tests lint types older-numpy bench pretrained clean
 
 demo: $(READY)
 	$(BIN)/goalkit demo
@@ -32,6 +32,10 @@ older-numpy: $(READY)  # 2.4 casts differently, and coremltools 9.0 trips over i
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[bench,test]
 	$(BIN)/python -m benchmarks $(if $(DATA),--data $(DATA))
+
+pretrained: $(READY)  # hours; can be interrupted, and continues where it stopped
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[bench,test]
+	$(BIN)/python -m pretraining --data $(or $(DATA),$(error make pretrained DATA=folder))
 
 clean:
 	rm -rf .venv build
