@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib import metadata
 
 import click
 from packaging.requirements import Requirement
@@ -30,7 +30,7 @@ def command() -> None:
             rows.append((requirement.name, found or "missing", f"{wanted} ✗"))
     rows += _extras()
     rows += _devices()
-    table("goalkit " + version("goalkit"), ["component", "found", ""], rows, figures=False)
+    table("goalkit " + metadata.version("goalkit"), ["component", "found", ""], rows, figures=False)
     if missing:
         console.print(
             f"missing: {', '.join(missing)}\nrepair with: python -m pip install -c constraints.txt goalkit", style="bold red"
@@ -41,7 +41,7 @@ def command() -> None:
 
 def _requirements(extra: str = "") -> Iterator[Requirement]:
     """What an extra adds to the core; without one, what the core needs on this system."""
-    for line in requires("goalkit") or ():
+    for line in metadata.requires("goalkit") or ():
         requirement = Requirement(line)
         if _applies(requirement, extra) and not (extra and _applies(requirement, "")):
             yield requirement
@@ -54,7 +54,7 @@ def _applies(requirement: Requirement, extra: str) -> bool:
 def _extras() -> list[tuple[str, str, str]]:
     """A row per extra: whether it is installed, and if not, which packages it lacks, or which of the extras it includes."""
     rows = []
-    for name in sorted(set(metadata("goalkit").get_all("Provides-Extra") or ()) - NOT_FOR_USERS):
+    for name in sorted(set(metadata.metadata("goalkit").get_all("Provides-Extra") or ()) - NOT_FOR_USERS):
         lacking = _lacking(name)
         advice = f'pip install "goalkit[{name}]" adds {", ".join(lacking)}' if lacking else ""
         rows.append((f"[{name}]", "missing" if lacking else "installed", advice))
@@ -78,8 +78,8 @@ def _fits(requirement: Requirement) -> bool:
 
 def _version(package: str) -> str | None:
     try:
-        return version(package)
-    except PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return None
 
 

@@ -3,6 +3,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -285,7 +286,14 @@ def test_doctor_is_content_here_and_names_what_is_missing(monkeypatch):
     page = call("doctor")
     assert page.exit_code == 0, page.output
     assert "all that bundles need is there" in page.output
-    monkeypatch.setattr("goalkit.cli.doctor._version", lambda package: None if package == "coremltools" else "99.0")
+    version = metadata.version
+
+    def without_coremltools(package):
+        if package == "coremltools":
+            raise metadata.PackageNotFoundError(package)
+        return version(package)
+
+    monkeypatch.setattr(metadata, "version", without_coremltools)
     page = call("doctor")
     assert page.exit_code == 1
     assert "missing: coremltools>=9.0\n" in page.output

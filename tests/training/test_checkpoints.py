@@ -8,7 +8,7 @@ import attrs
 import pytest
 import torch
 
-from goalkit import Splits, Trainer
+from goalkit import GoalModel, Splits, Trainer
 from goalkit.errors import StorageError, TrainingError
 from goalkit.training.engine import Engine
 
@@ -200,7 +200,7 @@ def test_out_of_memory_says_what_to_lower(untrained, few, monkeypatch):
     def refuse(self, *arguments):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to ...")
 
-    monkeypatch.setattr(Engine, "_accumulate", refuse)
+    monkeypatch.setattr(GoalModel, "forward", refuse)
     with pytest.raises(TrainingError, match="out of memory at step 0, with batches of up to 32 rows: lower batch_size"):
         TRAINER.fit(untrained, few, progress=False)
 
