@@ -4,17 +4,20 @@ A technique is found by its name through the entry-point group `goalkit.compress
 """
 
 from goalkit.compress.compressor import Compression, Compressor
-from goalkit.compress.contract import CompressionContext, Teacher, Technique
+from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.discovery import find_technique, installed_techniques
+from goalkit.compress.distillation import Distillation
 from goalkit.compress.palettisation import Palettisation
 from goalkit.compress.quantisation import Quantisation
 from goalkit.compress.recipes import RECIPES, Recipe, as_recipe
+from goalkit.teacher import Teacher
 
 __all__ = [
     "RECIPES",
     "Compression",
     "CompressionContext",
     "Compressor",
+    "Distillation",
     "Palettisation",
     "Quantisation",
     "Recipe",

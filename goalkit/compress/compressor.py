@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from goalkit.compress.contract import CompressionContext, Teacher
+from goalkit.compress.contract import CompressionContext
 from goalkit.compress.recipes import Recipe, RecipeLike, as_recipe
 from goalkit.configuration import to_dict
 from goalkit.model import GoalModel
+from goalkit.teacher import Teacher
 
 if TYPE_CHECKING:
     from goalkit.datasets import Splits
@@ -77,7 +78,7 @@ class Compressor:
             splits: labelled texts, for techniques that learn, and for the comparison.
             texts: unlabelled texts, for techniques that learn from them.
             teacher: a model to learn from.
-            folder: where slow techniques keep their state, to be resumed.
+            folder: where slow techniques keep their state, each in a folder of its own, to be resumed.
             seed: for all random numbers.
             progress: show progress bars.
 
@@ -89,13 +90,13 @@ class Compressor:
             splits=splits,
             texts=tuple(texts),
             teacher=teacher,
-            folder=None if folder is None else Path(folder),
             seed=seed,
             progress=progress,
         )
         smaller = model
-        for technique in self.recipe.techniques:
-            smaller = technique.apply(smaller, context)
+        for number, technique in enumerate(self.recipe.techniques, 1):
+            own = None if folder is None else Path(folder) / f"{number}-{technique.name}"
+            smaller = technique.apply(smaller, attrs.evolve(context, folder=own))
         compared = splits.validation.texts if splits else []
         before, after = model.predict_probabilities(compared), smaller.predict_probabilities(compared)
         agreement = {name: float(np.mean(before[name].argmax(1) == after[name].argmax(1))) for name in before if compared}

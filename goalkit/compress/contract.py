@@ -5,34 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 
 from goalkit.errors import ConfigurationError
 from goalkit.model import GoalModel
+from goalkit.teacher import Teacher
 
 if TYPE_CHECKING:
     from goalkit.datasets import Splits
-
-
-class Embedder(Protocol):
-    """Embeds texts, as a GoalModel does."""
-
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Compute embeddings of N texts, float32 [N, H]."""
-
-
-class Predictor(Protocol):
-    """Predicts tasks, as a GoalModel does."""
-
-    def predict_probabilities(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
-        """Compute probabilities of N texts, float32 [N, labels] per task."""
-
-
-Teacher = Embedder | Predictor
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +25,7 @@ class CompressionContext:
         splits: labelled texts: `train` to learn from, `validation` to choose by; `test` is not used.
         texts: unlabelled texts.
         teacher: a model to learn from.
-        folder: where slow techniques keep their state, to be resumed.
+        folder: where the technique keeps its state, to be resumed.
         seed: for all random numbers.
         progress: show progress bars.
     """

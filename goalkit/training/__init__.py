@@ -11,7 +11,7 @@ with extra("train"):
     from goalkit.training.search import Search, SearchResult
     from goalkit.training.settings import TrainingSettings
     from goalkit.training.standardization import standardize_embeddings
-    from goalkit.training.teachers import Teacher, cached_embeddings
+    from goalkit.training.teachers import cached_embeddings
     from goalkit.training.trainer import Trainer
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "Search",
     "SearchResult",
     "SoftLabels",
-    "Teacher",
     "Trainer",
     "TrainingRun",
     "TrainingSettings",

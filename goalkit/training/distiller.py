@@ -13,12 +13,13 @@ from goalkit.backbones import find_backbone, inherit_weights
 from goalkit.configuration import between, to_dict
 from goalkit.errors import TrainingError
 from goalkit.model import GoalModel
+from goalkit.teacher import Embedder
 from goalkit.training.distillation import SameEmbeddings
 from goalkit.training.encoding import EncodedRows
 from goalkit.training.loop import Bookkeeping, train
 from goalkit.training.run import TrainingRun
 from goalkit.training.settings import TrainingSettings
-from goalkit.training.teachers import Teacher, cached_embeddings, texts_digest
+from goalkit.training.teachers import cached_embeddings, texts_digest
 from goalkit.weights import stored_weights
 
 SAMPLE = 100_000
@@ -74,7 +75,7 @@ class Distiller(TrainingSettings):
         self,
         model: GoalModel,
         texts: Sequence[str],
-        teacher: Teacher,
+        teacher: Embedder,
         *,
         folder: str | Path,
         resume: bool = False,

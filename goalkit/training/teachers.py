@@ -1,4 +1,4 @@
-"""Teachers: what a model can be distilled from, and their outputs, kept on disk."""
+"""Outputs of teachers, kept on disk."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,32 +14,23 @@ from tqdm.auto import tqdm
 from goalkit.configuration import json_bytes, read_json
 from goalkit.errors import StorageError, TrainingError
 from goalkit.storage import write_file
+from goalkit.teacher import Embedder
 
 CHUNK = 4096
 """Texts whose embeddings are computed, and written, at a time."""
 EMBEDDINGS, PROGRESS = "embeddings.npy", "progress.json"
 
 
-@runtime_checkable
-class Teacher(Protocol):
-    """Anything that computes embeddings, with any vocabulary and of any width; a `GoalModel` is one."""
-
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Compute embeddings of N texts, float32 [N, K]."""
-
-    def digest(self) -> str:
-        """Return a fingerprint, which tells whether embeddings on disk are this teacher's."""
-
-
 def cached_embeddings(
-    teacher: Teacher, texts: Sequence[str], folder: str | Path, *, progress: bool = True
+    teacher: Embedder, texts: Sequence[str], folder: str | Path, *, progress: bool = True
 ) -> npt.NDArray[np.float16]:
     """Compute a teacher's embeddings of N texts once, and keep them on disk in half precision.
 
     If it is interrupted, the next call continues after the last chunk that was written.
 
     Args:
-        teacher: what computes the embeddings.
+        teacher: what computes the embeddings. Its embeddings are recognised by its `digest()`; without that method, by the
+            name of its class.
         texts: N texts, at least one.
         folder: where `embeddings.npy` and `progress.json` are written.
         progress: show a progress bar.
@@ -56,7 +46,7 @@ def cached_embeddings(
     if not texts:
         raise TrainingError("there are no texts to distil on: give some thousands")
     folder = Path(folder)
-    identity = {"teacher": teacher.digest(), "texts_sha256": texts_digest(texts)}
+    identity = {"teacher": _name(teacher), "texts_sha256": texts_digest(texts)}
     done = _done(folder, identity, len(texts))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,6 +79,11 @@ def texts_digest(texts: Sequence[str]) -> str:
     for text in texts:
         digest.update(json.dumps(text).encode())
     return digest.hexdigest()
+
+
+def _name(teacher: Embedder) -> str:
+    digest = getattr(teacher, "digest", None)
+    return str(digest()) if callable(digest) else f"{type(teacher).__module__}.{type(teacher).__qualname__}"
 
 
 def _done(folder: Path, identity: dict[str, str], count: int) -> int:

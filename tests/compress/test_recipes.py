@@ -85,7 +85,7 @@ def test_a_technique_may_train(run, splits, tmp_path):
     few = attrs.evolve(splits, train=splits.train.take(range(32)))
     compressor = Compressor([Tuning(), Quantisation()])
     made = compressor.compress(run.model, few, folder=tmp_path / "work", seed=3, progress=False)
-    assert (tmp_path / "work" / "log.jsonl").exists()
+    assert (tmp_path / "work" / "1-tuning" / "log.jsonl").exists()
     assert made.recipe.name == "tuning+quantisation"
     tuned = next(made.model.encoder.named_parameters())[1]
     assert not np.array_equal(tuned.detach().numpy(), next(run.model.encoder.named_parameters())[1].detach().numpy())
