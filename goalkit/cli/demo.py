@@ -45,7 +45,7 @@ def command(output: Path, epochs: int, seed: int) -> None:
         from goalkit.training.locking import only_training
         from goalkit.training.processes import Processes
 
-    click.get_current_context().with_resource(only_training(output / "model", Processes.current(), beside=True))
+    click.get_current_context().with_resource(only_training(output / "model", Processes.current(), outside=True))
     for name, kind in (("model", MODEL), ("model-int8", MODEL), ("GoalAnalyzer", BUNDLE)):
         check_replaceable(output / name, kind)
     start = time.perf_counter()

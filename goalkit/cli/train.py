@@ -92,7 +92,7 @@ def command(
     ]
     if unused:
         raise click.UsageError(f"--few-labels {few_labels} does not use these options: leave out {', '.join(unused)}")
-    context.with_resource(only_training(output, processes, beside=True))
+    context.with_resource(only_training(output, processes, outside=True))
     if processes.first:
         check_replaceable(output, MODEL)
     trainer = read_trainer(settings, seed, options)

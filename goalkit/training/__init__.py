@@ -1,4 +1,4 @@
-"""Training: fitting a GoalModel to labelled goals."""
+"""Training: fit a GoalModel to labelled goals."""
 
 from goalkit.extras import extra
 

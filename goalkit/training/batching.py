@@ -1,4 +1,4 @@
-"""The order of training: which rows make up each step of an epoch, the same in every process and every time it is asked for."""
+"""Order of training: the rows of each step of an epoch. The same arguments give the same order in every process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 POOL = 32
-"""Batches whose rows are sorted by length together: enough to cut padding, few enough to keep the order random."""
+"""Number of batches whose rows are sorted by length together: enough to reduce padding, few enough to keep order random."""
 
 Places = npt.NDArray[np.int64]
 
@@ -14,18 +14,19 @@ Places = npt.NDArray[np.int64]
 def epoch_steps(
     lengths: npt.NDArray[np.int64], *, rows: int, tokens: int | None, accumulation: int, seed: int, epoch: int
 ) -> list[list[Places]]:
-    """The optimizer steps of an epoch, each a list of batches, each the places of rows of similar length.
+    """Return the optimizer steps of an epoch. A step is a list of batches; a batch has the positions of rows of similar length.
 
-    Every row is in exactly one batch. The division depends on (seed, epoch) alone, so that each process of a distributed
-    training, and a training that is resumed, finds it again.
+    Every row is in exactly one batch. For the same rows and settings, the result depends only on (seed, epoch), so that all
+    processes of a distributed run, and a resumed run, get the same steps.
 
     Args:
-        lengths: tokens of each of N rows.
-        rows: rows per batch.
-        tokens: instead of `rows`, the most tokens a batch may have with its padding; a longer row is a batch of its own.
-        accumulation: batches per step.
-        seed: of the order.
-        epoch: from 1.
+        lengths: number of tokens of each of N rows, int64 [N].
+        rows: number of rows per batch.
+        tokens: maximum number of tokens per batch, including padding; replaces `rows` if given. A longer row is a batch of its
+            own.
+        accumulation: number of batches per step.
+        seed: seed of the order.
+        epoch: number of the epoch, from 1.
     """
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(lengths)).astype(np.int64)
@@ -44,7 +45,7 @@ def _by_rows(pool: Places, rows: int) -> list[Places]:
 
 
 def _by_tokens(pool: Places, lengths: npt.NDArray[np.int64], tokens: int) -> list[Places]:
-    """Cut rows that are sorted by length so that rows times the longest of them stay within `tokens`."""
+    """Divide rows sorted by length into batches whose number of rows times the longest length is at most `tokens`."""
     batches, first = [], 0
     for place, length in enumerate(lengths.tolist()):
         if place > first and (place + 1 - first) * length > tokens:

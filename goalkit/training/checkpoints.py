@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a training needs to continue as if it had never stopped."""
+"""Checkpoints: everything that a training run needs to continue as if it had not been interrupted."""
 
 from __future__ import annotations
 
@@ -25,18 +25,22 @@ TENSORS = "tensors.safetensors"
 
 @attrs.frozen
 class Checkpoints:
-    """Keeps the latest state of one training in a folder, replaced whole or not at all.
+    """Keeps the latest state of one training run in a folder, which is replaced atomically.
 
     Args:
-        folder: of the checkpoint.
-        identity: what a checkpoint must have been made with to be resumed from, ready for JSON.
+        folder: folder of the checkpoint.
+        identity: configuration and fingerprints, ready for JSON; a checkpoint is loaded only if its identity is equal.
     """
 
     folder: Path
     identity: dict[str, Any]
 
     def save(self, state: TrainingState, model: GoalModel, optimizer: torch.optim.Optimizer) -> None:
-        """Write the current state. Raises StorageError that names the last good checkpoint if it cannot be written."""
+        """Write the current state.
+
+        Raises:
+            StorageError: the state cannot be written; the message names the last good checkpoint.
+        """
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in state.best.items()}
         for place, entry in optimizer.state_dict()["state"].items():
@@ -45,7 +49,7 @@ class Checkpoints:
             with replacing_folder(self.folder, CHECKPOINT) as temporary:
                 try:
                     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / TENSORS)
-                except SafetensorError as error:  # a full disk, among others
+                except SafetensorError as error:  # for example, the disk is full
                     raise OSError(str(error)) from error
                 record = {
                     "checkpoint": SCHEMA,
@@ -63,7 +67,7 @@ class Checkpoints:
             raise StorageError(f"{error}; {self.last_good()}") from error
 
     def last_good(self) -> str:
-        """A sentence on the checkpoint that there is."""
+        """Return a sentence that names the existing checkpoint, for messages."""
         folder = readable_folder(self.folder)
         if not CHECKPOINT.holds(folder):
             return "there is no checkpoint yet"
@@ -74,23 +78,24 @@ class Checkpoints:
         )
 
     def load(self, model: GoalModel, optimizer: torch.optim.Optimizer) -> TrainingState | None:
-        """Put model and optimizer where they were, or return None if there is no checkpoint.
+        """Restore model and optimizer and return the state, or return None if there is no checkpoint.
 
         Raises:
-            TrainingError: it is damaged, or of another model, configuration or data.
+            TrainingError: the checkpoint is damaged, or was made with a different objective, model, configuration or data.
         """
         folder = readable_folder(self.folder)
         if not folder.exists():
             return None
-        remedy = f"remove {folder} to start afresh"
+        remedy = f"remove {folder} to start from the beginning"
         found = read_json(folder / "state.json", error=TrainingError)
         if not isinstance(found, dict) or found.pop("checkpoint", None) != SCHEMA:
             raise TrainingError(f"{folder / 'state.json'} is not a checkpoint of schema {SCHEMA}: {remedy}")
         for key, value in self.identity.items():
             if found.pop(key, None) != value:
+                name = key.removesuffix("_sha256")
                 raise TrainingError(
-                    f"the checkpoint in {folder} was made with another {key.removesuffix('_sha256')}: resume with the same, or "
-                    + remedy
+                    f"the checkpoint in {folder} does not match this training run (different {name}): resume with the same "
+                    f"{name}, or {remedy}"
                 )
         try:
             intact = file_digest(folder / TENSORS) == found.pop("tensors_sha256", "")
@@ -99,7 +104,7 @@ class Checkpoints:
             raise TrainingError(f"{folder / TENSORS} cannot be read ({error}): {remedy}") from error
         if not intact:
             raise TrainingError(f"{folder / TENSORS} is damaged, its SHA-256 is not the recorded one: {remedy}")
-        state = from_dict(_Numbers, found, source=str(folder / "state.json"), error=TrainingError)
+        state = from_dict(_Progress, found, source=str(folder / "state.json"), error=TrainingError)
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
@@ -112,8 +117,8 @@ class Checkpoints:
 
 
 @attrs.frozen
-class _Numbers:
-    """What `state.json` holds besides the identity."""
+class _Progress:
+    """Contents of `state.json`, except schema, identity and checksum."""
 
     epoch: int
     step: int

@@ -1,4 +1,4 @@
-"""Supervised contrastive learning: embeddings of one label drawn together, of others apart."""
+"""Supervised contrastive learning: moves embeddings of the same label together and those of different labels apart."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from goalkit.training.batching import Places
 from goalkit.training.encoding import Batch
 from goalkit.training.objective import Objective
 
-FEWEST = 2
-"""Rows per label in a batch: an anchor and one positive."""
+MINIMUM_ROWS = 2
+"""Minimum number of rows per label in a batch: an anchor and a positive."""
 
 
 @attrs.frozen(eq=False)
 class SupervisedContrast(Objective):
-    """The mean over tasks of `contrastive_loss`, for batches in which every label has several rows (see `balanced_batches`).
+    """Mean over tasks of `contrastive_loss`, for batches in which each label has several rows (see `balanced_batches`).
 
     Args:
-        temperature: what cosines are divided by; the lower, the more the hardest negatives count.
+        temperature: divisor of the cosines; the lower it is, the more the hardest negatives count.
     """
 
     compares_rows = True
@@ -42,14 +42,14 @@ class SupervisedContrast(Objective):
 
 
 def contrastive_loss(embeddings: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """Supervised contrastive loss of one task (Khosla et al., 2020, arXiv 2004.11362, equation 2), a scalar.
+    """Return the supervised contrastive loss of one task (Khosla et al., 2020, arXiv 2004.11362, equation 2), a scalar.
 
-    Rows whose label no other row has are no anchors, but still something to be apart from.
+    A row whose label no other row has is not used as an anchor, but it is a negative for the other rows.
 
     Args:
-        embeddings: float [n, H].
-        labels: int64 [n].
-        temperature: what cosines are divided by.
+        embeddings: embeddings of the rows, float [n, H].
+        labels: label ids, int64 [n].
+        temperature: divisor of the cosines.
     """
     directions = functional.normalize(embeddings.float(), dim=1)
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
@@ -64,24 +64,25 @@ def contrastive_loss(embeddings: Tensor, labels: Tensor, temperature: float) -> 
 def balanced_batches(
     labels: Mapping[str, npt.NDArray[np.int64]], *, size: int, steps: int, random: np.random.Generator
 ) -> Iterator[Places]:
-    """For each step the places of `size` rows at most, of which each label that occurs has as many, two at least.
+    """Yield for each step the positions of at most `size` rows, with the same number of rows, at least two, for each label.
 
-    The tasks take turns in being balanced. A label's rows are dealt out in random order before any of them comes again; a
-    label with too few rows has them twice in a batch, which dropout turns into two views of one text.
+    Each batch is balanced for one task, in turn. If `size` is too small for all labels of that task, the batch has a random
+    choice of them. The rows of a label are drawn in random order, and none is repeated before all have been drawn. A label
+    with too few rows has the same row more than once in a batch, which dropout turns into different views of one text.
 
     Args:
-        labels: for each task int64 [N].
-        size: rows per batch.
-        steps: how many batches.
-        random: where chance comes from.
+        labels: label ids of the N rows, for each task int64 [N].
+        size: maximum number of rows per batch, at least 4.
+        steps: number of batches.
+        random: the random number generator.
     """
-    decks = [[_deal(np.flatnonzero(column == label), random) for label in np.unique(column)] for column in labels.values()]
+    decks = [[_draw(np.flatnonzero(column == label), random) for label in np.unique(column)] for column in labels.values()]
     for step in range(steps):
         deck = decks[step % len(decks)]
-        chosen = random.permutation(len(deck))[: max(FEWEST, size // FEWEST)]
-        yield np.array([next(deck[label]) for label in chosen for _ in range(max(FEWEST, size // len(chosen)))])
+        chosen = random.permutation(len(deck))[: max(MINIMUM_ROWS, size // MINIMUM_ROWS)]
+        yield np.array([next(deck[label]) for label in chosen for _ in range(max(MINIMUM_ROWS, size // len(chosen)))])
 
 
-def _deal(places: Places, random: np.random.Generator) -> Iterator[int]:
+def _draw(places: Places, random: np.random.Generator) -> Iterator[int]:
     while True:
         yield from random.permutation(places)

@@ -1,4 +1,4 @@
-"""Distillation: a model learns what another one, its teacher, makes of the same texts."""
+"""Distillation: objectives by which a student model learns from the outputs of a teacher model."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Array = npt.NDArray[np.float32]
 
 @attrs.frozen(eq=False, kw_only=True)
 class SoftLabels(Objective):
-    """A teacher's probabilities mixed with the labels of the rows (Hinton et al., 2015, arXiv 1503.02531).
+    """Distillation of a teacher's probabilities, mixed with the labels of the rows (Hinton et al., 2015, arXiv 1503.02531).
 
     Args:
-        probabilities: what the teacher gives for the N training rows, in their order; per task float32 [N, labels].
-        temperature: softens both distributions; above 1, unlikely labels count for more.
-        share: of the teacher in the loss; the rest is cross-entropy with the labels.
+        probabilities: the teacher's probabilities of the N training rows, in their order; per task float32 [N, labels].
+        temperature: softens both distributions; above 1, unlikely labels have more weight.
+        share: share of the teacher in the loss; the rest is cross-entropy with the labels.
     """
 
     probabilities: Mapping[str, Array]
@@ -46,7 +46,7 @@ class SoftLabels(Objective):
             taught = torch.from_numpy(probabilities[batch.places]).to(logits.device).clamp(min=1e-8)
             soft = torch.log_softmax(taught.log() / self.temperature, dim=1)
             own = torch.log_softmax(logits / self.temperature, dim=1)
-            # gradients shrink by the square of the temperature, which is put right here
+            # compensates for gradients that shrink with the square of the temperature
             distance = functional.kl_div(own, soft, log_target=True, reduction="sum") * self.temperature**2
             hard = functional.cross_entropy(logits, batch.labels[task], reduction="sum")
             losses.append(self.share * distance + (1 - self.share) * hard)
@@ -55,13 +55,14 @@ class SoftLabels(Objective):
 
 @attrs.frozen(eq=False, kw_only=True)
 class SameEmbeddings(Objective):
-    """A teacher's embeddings: their directions, and which texts of a batch are alike.
+    """Distillation of a teacher's embeddings: their directions, and the similarities between the texts of a batch.
 
     Args:
-        embeddings: what the teacher gives for the N training rows, in their order; float32 [N, K]. Centred ones teach more.
-        direction: how much the mean cosine distance counts; it needs K to be the model's own width H.
-        likeness: how much the mean squared difference of the cosines between all texts of a batch counts; any K will do
-            (Tung & Mori, 2019, arXiv 1907.09682).
+        embeddings: the teacher's embeddings of the N training rows, in their order; float32 [N, K]. Centring them improves
+            distillation.
+        direction: weight of the mean cosine distance; unless it is 0, K must be the student's hidden size H.
+        likeness: weight of the mean squared difference of the cosines between all texts of a batch (Tung & Mori, 2019, arXiv
+            1907.09682); K may be any size.
     """
 
     compares_rows = True

@@ -1,4 +1,4 @@
-"""Dropout at the price of an eighth of the random numbers."""
+"""Faster dropout, which needs an eighth of the random numbers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ STEPS = 256
 
 
 class ByteDropout(nn.Dropout):
-    """Dropout that decides eight elements by one random number of 64 bits, a byte each.
+    """Dropout that uses one 64-bit random number for eight elements, a byte for each.
 
-    Drawing one number per element takes a sixth of a small model's step on a CPU. The rate is rounded to 1/256, and the
-    kept elements are scaled by what that rate really is.
+    On a CPU, drawing one number per element takes a sixth of the time of a small model's step. The rate is rounded to a
+    multiple of 1/256, and the kept elements are scaled according to the rounded rate.
     """
 
     def forward(self, states: Tensor) -> Tensor:
@@ -30,7 +30,12 @@ class ByteDropout(nn.Dropout):
 
 @contextmanager
 def fast_dropout(model: nn.Module, rate: float | None) -> Iterator[None]:
-    """While the block runs, `model` drops out at `rate`, if one is given, and by bytes where it is on the CPU."""
+    """Set the dropout of a model while the block runs, and use `ByteDropout` if the model is on the CPU.
+
+    Args:
+        model: the model.
+        rate: rate of all dropout layers; None keeps their own rates.
+    """
     layers = [module for module in model.modules() if type(module) is nn.Dropout]
     rates = [layer.p for layer in layers]
     on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())

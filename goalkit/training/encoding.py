@@ -1,4 +1,4 @@
-"""Rows as arrays: tokenised once, before the first epoch."""
+"""Encodes rows as arrays, once before the first epoch."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from goalkit.training.batching import Places
 
 @attrs.frozen(eq=False)
 class Batch:
-    """n of the rows to learn from, as tensors.
+    """A batch of n training rows, as tensors.
 
     Args:
-        places: where they stand among all rows, int64 [n].
-        input_ids: int32 [n, S], S being the tokens of the longest row.
-        attention_mask: int32 [n, S].
-        labels: per task int64 [n].
+        places: positions of the rows among all training rows, int64 [n].
+        input_ids: token ids, int32 [n, S], where S is the number of tokens of the longest row.
+        attention_mask: 1 for tokens and 0 for padding, int32 [n, S].
+        labels: label ids, per task int64 [n].
     """
 
     places: Places
@@ -35,13 +35,20 @@ class Batch:
 
     @property
     def length(self) -> int:
-        """S."""
+        """Number of tokens of the longest row, S."""
         return self.input_ids.shape[1]
 
 
 @attrs.frozen(eq=False)
 class EncodedRows:
-    """N rows: their token ids one after another, int32 [T], where each begins, int64 [N + 1], and int64 [N] labels per task."""
+    """N encoded rows.
+
+    Args:
+        ids: token ids of all rows, concatenated, int32 [T].
+        starts: position in `ids` at which each row starts, followed by T, int64 [N + 1].
+        labels: label ids, per task int64 [N].
+        padding: token id for padding.
+    """
 
     ids: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
@@ -50,7 +57,7 @@ class EncodedRows:
 
     @classmethod
     def of(cls, rows: Dataset, tokenizer: WordPieceTokenizer, longest: int) -> EncodedRows:
-        """Tokenise rows, cutting them to `longest` tokens."""
+        """Tokenise rows, cutting each to at most `longest` tokens."""
         ids, lengths = tokenizer.encode_flat(rows.texts, longest)
         starts = np.concatenate([[0], np.cumsum(lengths)])
         labels = {task.name: rows.label_ids(task) for task in rows.tasks}
@@ -61,15 +68,15 @@ class EncodedRows:
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Tokens of each row, int64 [N]."""
+        """Number of tokens of each row, int64 [N]."""
         return np.diff(self.starts)
 
     def tokens(self, places: Places) -> int:
-        """How many tokens the rows at these places have together."""
+        """Return the total number of tokens of the rows at these positions."""
         return int((self.starts[places + 1] - self.starts[places]).sum())
 
     def batch(self, places: Places, device: torch.device) -> Batch:
-        """The rows at these places."""
+        """Return the rows at these positions as a padded batch on a device."""
         lengths = self.starts[places + 1] - self.starts[places]
         columns = np.arange(lengths.max())
         mask = columns < lengths[:, None]
@@ -80,16 +87,16 @@ class EncodedRows:
 
 
 def rows_to_learn(model: GoalModel, rows: Dataset) -> Dataset:
-    """Rows in the tasks of the model that is to learn from them.
+    """Return the rows with the tasks of the model to train, after checking that they have all its labels.
 
     Raises:
-        DatasetError: they lack one of the model's tasks, or have a label that the model does not know.
-        TrainingError: they lack a label altogether.
+        DatasetError: the rows lack one of the model's tasks, or have a label that the model does not know.
+        TrainingError: a label has no rows.
     """
     rows = rows.with_tasks(model.tasks)
     for name, counts in rows.label_counts().items():
         if missing := [label for label, count in counts.items() if not count]:
             raise TrainingError(
-                f"no training row has the {name} {', '.join(missing)}: add such rows, or take the label out of the task"
+                f"no training row has the {name} {', '.join(missing)}: add such rows, or remove the label from the task"
             )
     return rows

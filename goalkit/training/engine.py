@@ -1,4 +1,4 @@
-"""One optimizer step, and one validation, in however many processes."""
+"""Engine: runs optimizer steps and validations, in one process or several."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 @attrs.frozen(eq=False)
 class Engine:
-    """A model with the rows it learns from, the loss that it is to make small, and the optimizer that changes it.
+    """Everything that is needed for a training step: a model, its training rows, an objective and an optimizer.
 
     Args:
-        settings: of the training.
-        model: what learns, on the device of `processes`.
-        rows: what it learns from.
-        objective: the loss.
-        order: the steps of an epoch, each a list of batches.
-        processes: that train together.
+        settings: settings of the training run.
+        model: the model to train, on the device of `processes`.
+        rows: the training rows.
+        objective: the objective to minimise.
+        order: returns the steps of an epoch, given its number from 1; each step is a list of batches.
+        processes: the processes that train together.
     """
 
     settings: TrainingSettings
@@ -61,14 +61,23 @@ class Engine:
         return build_optimizer(self.model, self.settings)
 
     def autocast(self) -> torch.autocast:
-        """The context in which the model computes in the chosen precision."""
+        """Return the context manager in which the model computes in the chosen precision."""
         return torch.autocast(self.processes.device.type, torch.bfloat16, enabled=self.precision is torch.bfloat16)
 
     def step(self, batches: list[Places], number: int, rate: float) -> float:
-        """Learn from batches, accumulated, and return the mean loss over all their rows.
+        """Update the weights with the accumulated gradients of batches, and return the mean loss over all their rows.
 
-        Each process takes its part of every batch. What is random depends on (seed, number, rank) alone, so that a resumed
-        training draws what an uninterrupted one would have drawn.
+        Each process computes its share of the rows. Random numbers depend only on (seed, number, rank), so that a resumed run
+        draws the same ones as an uninterrupted run.
+
+        Args:
+            batches: the batches, each the positions of its rows.
+            number: number of the step, from 0.
+            rate: the learning rate.
+
+        Raises:
+            TrainingError: memory runs out.
+            DivergedError: the loss is NaN or infinite.
         """
         self.model.train()
         set_rate(self.optimizer, rate)
@@ -84,7 +93,7 @@ class Engine:
                 raise
             raise TrainingError(
                 f"out of memory at step {number}, with batches of up to {max(map(len, batches))} rows: lower batch_size "
-                "(accumulation=2 makes up for half of it), batch_tokens or max_length"
+                "(with accumulation=2, half of it gives as many rows per step), batch_tokens or max_length"
             ) from error
         loss = self.processes.sum_gradients(self.trained, total).item()
         if not np.isfinite(loss):
@@ -94,7 +103,7 @@ class Engine:
         return float(loss)
 
     def _share(self, batch: Places, index: int) -> Places:
-        """This process's part of a batch. Batches whose rows are compared with each other stay whole, and are dealt out."""
+        """Return this process's rows of a batch. Batches whose rows are compared go whole to one process, in turn."""
         if not self.objective.compares_rows:
             return self.processes.share(batch)
         return batch if index % self.processes.count == self.processes.rank else batch[:0]
@@ -110,10 +119,10 @@ class Engine:
         return loss.detach()
 
     def validate(self, rows: Dataset) -> tuple[tuple[TaskScore, ...], float]:
-        """Scores of the model on rows labelled for its tasks, and its mean negative log likelihood, summed over tasks.
+        """Return scores on rows labelled for the model's tasks, and the mean negative log likelihood, summed over tasks.
 
         Raises:
-            DivergedError: the model's probabilities are not numbers.
+            DivergedError: the negative log likelihood is NaN or infinite.
         """
         places = self.processes.share(np.arange(len(rows)))
         texts = rows.texts

@@ -1,4 +1,4 @@
-"""FewLabelsTrainer: fits a GoalModel to 8 to 500 labelled goals, the number that people start with."""
+"""FewLabelsTrainer: fits a GoalModel to 8 to 500 labelled goals, a typical number to start with."""
 
 from __future__ import annotations
 
@@ -25,27 +25,28 @@ from goalkit.training.settings import TrainingSettings
 from goalkit.weights import stored_weights
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""Inverse strengths of regularisation to choose from, scikit-learn's `C`, for embeddings that are standardised."""
+"""Inverse strengths of regularisation to choose from (`C` of scikit-learn), for standardised embeddings."""
 FALLBACK = 1e-2
-"""Used where a label has too few rows for cross-validation."""
+"""Inverse strength of regularisation if a label has too few rows for cross-validation."""
 FOLDS = 4
 WARMUP = 0.1
 
 
 @attrs.frozen(kw_only=True)
 class FewLabelsTrainer:
-    """Fits a model to few labelled rows: the encoder by contrast or not at all, then each head by logistic regression.
+    """Fits a model to few labelled rows: tunes the encoder if requested, then fits the heads by logistic regression.
 
     Args:
-        tuning: "frozen" leaves the encoder as it is; "contrastive" first draws embeddings of one label together and those of
-            others apart, in every task (Khosla et al., 2020, arXiv 2004.11362).
-        steps: of contrastive tuning.
-        learning_rate: its peak, of AdamW.
-        batch_size: rows per step, the same number of each label.
-        temperature: what cosines are divided by; the lower, the more the hardest negatives count.
-        max_length: longer texts are cut to this many tokens while the encoder is tuned.
-        seed: of rows and dropout; the same seed on the same machine gives the same weights.
-        precision: of tuning: "float32", "bfloat16", or "auto" for bfloat16 where the device multiplies it natively.
+        tuning: "frozen" does not change the encoder; "contrastive" first tunes it so that, in every task, embeddings of the
+            same label move together and those of different labels move apart (Khosla et al., 2020, arXiv 2004.11362).
+        steps: number of steps of contrastive tuning.
+        learning_rate: peak learning rate of AdamW during tuning.
+        batch_size: number of rows per step, the same number for each label.
+        temperature: divisor of the cosines; the lower it is, the more the hardest negatives count.
+        max_length: maximum number of tokens per text while the encoder is tuned; longer texts are cut.
+        seed: seed of row order, dropout and folds; the same seed on the same machine gives the same weights.
+        precision: precision of tuning: "float32", "bfloat16", or "auto": bfloat16 if the device supports it natively, else
+            float32.
     """
 
     tuning: str = attrs.field(default="contrastive", validator=one_of("frozen", "contrastive"))
@@ -68,22 +69,23 @@ class FewLabelsTrainer:
         tensorboard: bool = False,
         progress: bool = True,
     ) -> FewLabelsRun:
-        """Fit a copy of `model` to all of `rows`; nothing is held back, so score it on others.
+        """Fit a copy of `model` to all of `rows`. No rows are held out, so evaluate the model on other rows.
 
         Args:
-            model: where to start from, with a pre-trained encoder; it stays as it is.
-            rows: one at least of every label. Matched with the model's tasks and labels by name.
-            folder: where contrastive tuning keeps `log.jsonl` and a checkpoint; without it, nothing is written.
-            resume: continue contrastive tuning from the folder's checkpoint; without one, start afresh.
-            checkpoint_steps: write a checkpoint after so many steps, in addition to the one at the end.
-            tensorboard: write event files into the folder, too.
+            model: the model to start from, with a pre-trained encoder; it is not changed.
+            rows: training rows, at least one per label; matched with the model's tasks and labels by name.
+            folder: where contrastive tuning writes `log.jsonl` and a checkpoint; nothing is written by default.
+            resume: continue contrastive tuning from the folder's checkpoint; if there is none, start from the beginning.
+            checkpoint_steps: write a checkpoint every this many steps, in addition to the one at the end.
+            tensorboard: also write TensorBoard event files to the folder.
             progress: show a progress bar while the encoder is tuned.
 
         Raises:
             DatasetError: the rows lack one of the model's tasks, or have a label that the model does not know.
-            TrainingError: the rows lack a label altogether, the encoder to tune is compressed, another training writes to the
-                folder, memory does not suffice, or the loss or the embeddings stop being numbers.
-            StorageError: the folder cannot be written.
+            TrainingError: a label has no rows, the encoder to tune is compressed, `folder` or `resume` is given although
+                nothing is tuned, another training run writes to the folder, the checkpoint is damaged or belongs to another
+                training run, memory runs out, or the loss or the embeddings become NaN or infinite.
+            StorageError: the folder cannot be written; the message names the last good checkpoint.
         """
         rows = rows_to_learn(model, rows)
         start = time.perf_counter()
@@ -99,10 +101,10 @@ class FewLabelsTrainer:
             )
             losses = self._tune(student, rows, bookkeeping)
         elif folder is not None or resume:
-            raise TrainingError("tuning='frozen' has no steps to log or to resume: leave folder and resume out")
+            raise TrainingError("tuning='frozen' has no steps to log or to resume: omit folder and resume")
         embeddings = student.embed(rows.texts)
         if not np.isfinite(embeddings).all():
-            raise TrainingError("the model's embeddings are not numbers (NaN or infinity): start from a sound model")
+            raise TrainingError("the model's embeddings contain NaN or infinity: start from another model")
         strengths = {
             task.name: fit_head(student.heads[task.name], embeddings, rows.label_ids(task), self.seed) for task in student.tasks
         }
@@ -116,9 +118,9 @@ class FewLabelsTrainer:
         )
 
     def _tune(self, model: GoalModel, rows: Dataset, bookkeeping: Bookkeeping) -> list[float]:
-        """Tune the encoder in place, and return the loss of every step."""
+        """Tune the encoder in place and return the loss of each step."""
         if any(stored_weights(model)):
-            raise TrainingError("the encoder is compressed and cannot be tuned: take the original model, or tuning='frozen'")
+            raise TrainingError("the encoder is compressed and cannot be tuned: use the original model, or tuning='frozen'")
         settings = TrainingSettings(
             epochs=1, learning_rate=self.learning_rate, warmup=WARMUP, seed=self.seed, precision=self.precision
         )
@@ -138,14 +140,14 @@ class FewLabelsTrainer:
 
 @attrs.frozen
 class FewLabelsRun:
-    """A finished training on few labels.
+    """A finished training run on few labels.
 
     Args:
-        model: in evaluation mode, on the CPU.
-        trainer: the configuration.
-        losses: of every step of contrastive tuning; none if the encoder stayed as it was.
-        strengths: the inverse strength of regularisation, scikit-learn's `C`, of each task's head.
-        seconds: it took.
+        model: the trained model, in evaluation mode and on the CPU.
+        trainer: settings of the training run.
+        losses: loss of each step of contrastive tuning; empty if the encoder was frozen.
+        strengths: inverse strength of regularisation (`C` of scikit-learn) of each task's head.
+        seconds: duration of the training run.
         data_digest: fingerprint of the rows (`Dataset.digest`).
     """
 
@@ -157,7 +159,7 @@ class FewLabelsRun:
     data_digest: str
 
     def record(self) -> dict[str, Any]:
-        """All but the model, ready for JSON."""
+        """Return everything except the model, ready for JSON."""
         return {
             "trainer": to_dict(self.trainer),
             "data_sha256": self.data_digest,
@@ -167,21 +169,21 @@ class FewLabelsRun:
         }
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model folder, and `training.json` with configuration and data fingerprint into it."""
+        """Write the model folder, including `training.json` with settings, data fingerprint and losses."""
         return self.model.save(folder, records={"training.json": self.record()})
 
 
 def fit_head(head: nn.Linear, embeddings: npt.NDArray[np.float32], truth: npt.NDArray[np.int64], seed: int) -> float:
-    """Write a logistic regression into a head, and return its inverse strength of regularisation.
+    """Fit a head by logistic regression and return the inverse strength of its regularisation.
 
-    It is fitted on standardised embeddings, and the standardisation is folded into weight and bias. The strength is the one
-    whose probabilities are best in cross-validation, or `FALLBACK` if a label has fewer than `FOLDS` rows.
+    The regression is fitted on standardised embeddings, and the standardisation is folded into weight and bias. The strength is
+    chosen by log loss in cross-validation, or is `FALLBACK` if a label has fewer than `FOLDS` rows.
 
     Args:
-        head: from H to the labels.
+        head: the head to overwrite, from H to the labels.
         embeddings: float32 [N, H].
-        truth: int64 [N], every label at least once.
-        seed: of the folds.
+        truth: label ids, int64 [N]; every label occurs at least once.
+        seed: seed of the folds.
     """
     with extra("train"):
         from sklearn.linear_model import LogisticRegression
@@ -198,7 +200,7 @@ def fit_head(head: nn.Linear, embeddings: npt.NDArray[np.float32], truth: npt.ND
     scaler, regression = estimator.fit(values, truth)
     weight = regression.coef_ / scaler.scale_
     bias = regression.intercept_ - weight @ scaler.mean_
-    if len(weight) == 1:  # two labels: the second's log odds, halved between them
+    if len(weight) == 1:  # two labels: split the log odds of the second one evenly between them
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(weight))

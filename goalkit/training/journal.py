@@ -1,4 +1,4 @@
-"""The log of a training: JSON lines for programs, TensorBoard for people."""
+"""Log of a training run: JSON lines for programs, TensorBoard for people."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LOG = "log.jsonl"
 
 
 class Journal:
-    """Appends records to `log.jsonl` in a folder and, if asked, the numbers in them to TensorBoard's event files next to it.
+    """Appends records to `log.jsonl` in a folder and, if requested, their numbers to TensorBoard event files.
 
     Args:
-        folder: made if it is not there.
-        after: steps that are done already; what an earlier, interrupted training logged beyond them is taken out when the
-            first record is written.
-        tensorboard: whether to write event files; needs the package `tensorboard`.
+        folder: folder of `log.jsonl` and of the folder `tensorboard`; it is created if it does not exist.
+        after: number of steps already done. Records of later steps, which an interrupted run has left, are removed when the
+            first record is written; if 0, all records are.
+        tensorboard: whether to write TensorBoard event files; needs the package `tensorboard`.
     """
 
     def __init__(self, folder: Path, *, after: int, tensorboard: bool) -> None:
@@ -38,7 +38,7 @@ class Journal:
             self._writer = SummaryWriter(folder / "tensorboard", purge_step=after)
 
     def record(self, event: str, step: int, **values: Any) -> None:
-        """Append one line: what happened, after how many steps, and figures, which TensorBoard gets, too."""
+        """Append a line with an event, the number of steps done, and values. Numeric values are also sent to TensorBoard."""
         line = json.dumps({"event": event, "step": step, **values}, ensure_ascii=False)
         if self._kept is None:
             append_lines(self._path, [line])
@@ -46,39 +46,39 @@ class Journal:
             write_file(self._path, "".join([*self._kept, line, "\n"]).encode())
             self._kept = None
         if self._writer is not None:
-            for name, value in _figures(event, values):
+            for name, value in _numbers(event, values):
                 self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Write out what is still in memory."""
+        """Write buffered TensorBoard events and close their file."""
         if self._writer is not None:
             self._writer.close()
 
 
 def _lines(path: Path) -> list[str]:
-    """The whole lines of a log; a last one that a crash has cut off is left out."""
+    """Return the complete lines of a log, without a last line that a crash has cut off."""
     if not path.exists():
         return []
     return [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
 
 
-def _figures(prefix: str, values: dict[str, Any]) -> list[tuple[str, float]]:
+def _numbers(prefix: str, values: dict[str, Any]) -> list[tuple[str, float]]:
     found: list[tuple[str, float]] = []
     for name, value in values.items():
         if isinstance(value, dict):
-            found += _figures(f"{prefix}/{name}", value)
+            found += _numbers(f"{prefix}/{name}", value)
         elif isinstance(value, int | float):
             found.append((f"{prefix}/{name}", value))
     return found
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a training depends on."""
+    """Return the versions of the packages on which training depends."""
     return {name: version(name) for name in ("goalkit", "torch", "transformers", "tokenizers", "accelerate", "numpy")}
 
 
 def memory_bytes(device: torch.device) -> int:
-    """Memory in use: of the GPU at its peak, elsewhere of this process now."""
+    """Return the peak GPU memory on a CUDA device, else the memory that this process uses now, in bytes."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return int(psutil.Process().memory_info().rss)

@@ -1,4 +1,4 @@
-"""One training at a time in a folder."""
+"""Locks a folder for one training run at a time."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ LOCK = ".training.lock"
 
 
 @contextmanager
-def only_training(folder: Path, processes: Processes, *, beside: bool = False) -> Iterator[None]:
-    """Let no other training write to `folder` while the block runs. The operating system lifts the lock if the process dies.
+def only_training(folder: Path, processes: Processes, *, outside: bool = False) -> Iterator[None]:
+    """Lock `folder` against other training runs while the block runs.
 
-    The first process holds the lock for all that train together; if it is refused, all of them are.
+    The first process holds the lock for all processes that train together; if it cannot get the lock, all of them raise the
+    same error. The operating system releases the lock if the process dies.
 
     Args:
-        folder: made if it is not there.
-        processes: which train together.
-        beside: keep the lock file next to the folder, as `.<name>.training.lock`: for one that will be replaced whole.
+        folder: the folder to lock; it is created if it does not exist, unless `outside` is set.
+        processes: the processes that train together.
+        outside: put the lock file next to the folder, as `.<name>.training.lock`, because the folder will be replaced.
 
     Raises:
-        TrainingError: another training holds the lock, in this process or in another.
+        TrainingError: another training run holds the lock, in this process or another one.
         StorageError: the lock file cannot be written.
     """
     folder = folder.resolve()
-    lock = folder.with_name(f".{folder.name}{LOCK}") if beside else folder / LOCK
+    lock = folder.with_name(f".{folder.name}{LOCK}") if outside else folder / LOCK
     with ExitStack() as held:
         refusal: GoalkitError | None = None
         if processes.first:
             try:
-                held.enter_context(_held(lock, folder))
+                held.enter_context(_locked(lock, folder))
             except GoalkitError as error:
                 refusal = error
         refusal = processes.gather(refusal)[0]
@@ -47,19 +48,19 @@ def only_training(folder: Path, processes: Processes, *, beside: bool = False) -
 
 
 @contextmanager
-def _held(path: Path, folder: Path) -> Iterator[None]:
+def _locked(path: Path, folder: Path) -> Iterator[None]:
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout as error:
         raise TrainingError(
-            f"another training{_holder(path)} writes to {folder}: wait for its end, or choose another folder"
+            f"another training run{_holder(path)} is writing to {folder}: wait for it to finish, or choose another folder"
         ) from error
     except OSError as error:
         raise StorageError(f"cannot lock {path} ({error.strerror or error}): choose a folder you may write to") from error
     try:
-        if type(lock) is FileLock:  # where a file system has no locks it turns into another, which keeps its own note there
+        if type(lock) is FileLock:  # without support for locks it becomes a SoftFileLock, with its own contents
             with suppress(OSError):
                 path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         yield

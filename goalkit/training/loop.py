@@ -1,4 +1,4 @@
-"""The loop of a training: epochs of steps, a validation after each, until the last or until nothing gets better."""
+"""The training loop: epochs of steps with a validation after each, until the last epoch or early stopping."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ logger = logging.getLogger(__name__)
 
 @attrs.frozen(kw_only=True)
 class Bookkeeping:
-    """What a training writes and shows while it runs, which changes nothing of its result.
+    """What a training run writes and shows while it runs. None of it changes the result.
 
     Args:
-        folder: where `log.jsonl` and a checkpoint are kept, of one training at a time; without it, nothing is written.
-        resume: continue from the folder's checkpoint; without one, start afresh.
-        checkpoint_steps: write a checkpoint after so many steps, in addition to the one after each epoch.
-        tensorboard: write event files into the folder, too.
-        on_epoch: called after each epoch; what it raises ends the training.
+        folder: where `log.jsonl` and a checkpoint are written, by one training run at a time; nothing is written by default.
+        resume: continue from the folder's checkpoint; if there is none, start from the beginning.
+        checkpoint_steps: write a checkpoint every this many steps, in addition to the one after each epoch.
+        tensorboard: also write TensorBoard event files to the folder.
+        on_epoch: called after each epoch; an exception that it raises ends training.
         progress: show a progress bar.
     """
 
@@ -66,26 +66,26 @@ def train(
     order: Callable[[int], list[list[Places]]] | None = None,
     train_heads: bool = True,
 ) -> TrainingState:
-    """Train a model in place, and leave it with the weights of its best epoch, on the CPU and in evaluation mode.
+    """Train a model in place. Afterwards it has the weights of its best epoch, on the CPU and in evaluation mode.
 
-    Under `torchrun` the processes share every batch; each gets the same model, the first one writes.
+    Under `torchrun` the processes share every batch. All of them get the same model; only the first one writes files.
 
     Args:
-        model: what learns.
-        rows: what it learns from.
-        objective: what is minimised.
-        settings: how.
-        bookkeeping: what is written and shown meanwhile.
-        identity: what a checkpoint must have been made with to be resumed from, ready for JSON.
-        validation: rows labelled for the model's tasks, by which epochs are compared; without them the training loss counts.
-        order: the steps of each epoch, from 1; by default all rows in random order, grouped by length.
-        train_heads: whether the heads learn, too.
+        model: the model to train.
+        rows: the training rows.
+        objective: the objective to minimise.
+        settings: settings of the training run.
+        bookkeeping: what to write and show during training.
+        identity: configuration and fingerprints, ready for JSON; a checkpoint is resumed only if its identity is equal.
+        validation: rows labelled for the model's tasks, used to select the best epoch; by default the training loss is used.
+        order: returns the steps of an epoch, given its number from 1; by default all rows in random order, grouped by length.
+        train_heads: whether to train the heads as well as the encoder.
 
     Raises:
-        TrainingError: another training writes to the folder, memory does not suffice, or the checkpoint is damaged or of
-            another training.
-        DivergedError: the loss stops being a number.
-        StorageError: the folder cannot be written; the last good checkpoint is named.
+        TrainingError: another training run writes to the folder, memory runs out, or the checkpoint is damaged or belongs to
+            another training run.
+        DivergedError: the loss becomes NaN or infinite.
+        StorageError: the folder cannot be written; the message names the last good checkpoint.
     """
     processes = Processes.current()
     model.to(processes.device)
@@ -129,7 +129,7 @@ def _default_order(settings: TrainingSettings, rows: EncodedRows) -> Callable[[i
 def _run_epochs(
     engine: Engine, validation: Dataset | None, state: TrainingState, recorder: Recorder, bookkeeping: Bookkeeping
 ) -> None:
-    """Take a training from `state`, its beginning or a checkpoint, to its end."""
+    """Run the remaining epochs, starting from a new or resumed `state`."""
     settings = engine.settings
     metric = settings.metric if validation is not None else "loss"
     shown = bookkeeping.progress and engine.processes.first
@@ -151,13 +151,13 @@ def _run_epochs(
                 loss=loss,
                 validation=scores,
                 validation_loss=validation_loss,
-                score=_judged(scores, loss if validation_loss is None else validation_loss, metric),
+                score=_epoch_score(scores, loss if validation_loss is None else validation_loss, metric),
                 seconds=round(time.perf_counter() - clock, 3),
             )
             state.finish(epoch, engine.model)
             recorder.finished(state, epoch)
-            judged = f"{metric if validation is None else f'validation {metric}'} {epoch.score:.3f}"
-            bar.set_postfix_str(f"loss {epoch.loss:.3f}, {judged}")
+            shown_score = f"{metric if validation is None else f'validation {metric}'} {epoch.score:.3f}"
+            bar.set_postfix_str(f"loss {epoch.loss:.3f}, {shown_score}")
             if bookkeeping.on_epoch is not None:
                 bookkeeping.on_epoch(epoch)
             logger.info("epoch %d: loss %.4f, %s %.4f", epoch.number, epoch.loss, metric, epoch.score)
@@ -167,5 +167,5 @@ def _finished(state: TrainingState, epochs: int, patience: int) -> bool:
     return state.epoch > epochs or (bool(state.epochs) and state.epochs[-1].number - state.leader.number >= patience)
 
 
-def _judged(scores: tuple[TaskScore, ...], loss: float, metric: str) -> float:
+def _epoch_score(scores: tuple[TaskScore, ...], loss: float, metric: str) -> float:
     return -loss if metric == "loss" else float(np.mean([getattr(score, metric) for score in scores]))

@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""Objectives: the losses that training minimises."""
 
 from __future__ import annotations
 
@@ -19,33 +19,35 @@ from goalkit.training.settings import TrainingSettings
 
 
 class Objective(ABC):
-    """A loss, and what it needs of the model."""
+    """A loss, and the outputs of the model from which it is computed."""
 
     compares_rows: ClassVar[bool] = False
-    """Whether the loss of a row depends on the other rows of its batch. Such a batch is never divided among processes."""
+    """Whether the loss of a row depends on the other rows of its batch. If so, batches are not divided among processes."""
 
     def outputs(self, model: GoalModel, batch: Batch) -> Mapping[str, Tensor]:
-        """What the loss is computed from, in the precision of the training; by default the logits of each task, [n, labels]."""
+        """Return the inputs of the loss, in the precision of training; by default the logits of each task, [n, labels]."""
         logits: dict[str, Tensor] = model(batch.input_ids, batch.attention_mask, batch.length)
         return logits
 
     def fingerprint(self) -> str:
-        """What tells this objective from others when a training is resumed; by default the name of its class."""
+        """Return a string that differs between objectives, checked when a run is resumed; by default the name of the class."""
         return type(self).__name__
 
     @abstractmethod
     def loss(self, outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        """The loss summed over the n rows of a batch, a scalar; computed in float32."""
+        """Return the loss, summed over the n rows of a batch: a scalar, computed in float32."""
 
 
 @attrs.frozen(eq=False)
 class CrossEntropy(Objective):
-    """The sum over tasks of their cross-entropies, each with its weight and, if asked, weights of its classes.
+    """Sum over tasks of the weighted cross-entropy, optionally with class weights.
 
     Args:
-        task_weights: per task how much it counts.
-        class_weights: per task float32 [labels], 1 on average over the training rows; none for equal ones.
-        label_smoothing: share of the truth that is spread over all labels (Szegedy et al., 2016, arXiv 1512.00567).
+        task_weights: weight of each task's loss.
+        class_weights: weights of the labels, per task float32 [labels], 1 on average over the training rows. Tasks that are not
+            listed have equal weights.
+        label_smoothing: share of the target probability that is spread evenly over all labels (Szegedy et al., 2016, arXiv
+            1512.00567).
     """
 
     task_weights: Mapping[str, float]
@@ -54,7 +56,7 @@ class CrossEntropy(Objective):
 
     @classmethod
     def of(cls, rows: Dataset, settings: TrainingSettings) -> CrossEntropy:
-        """For the tasks of `rows`, weighted as `settings` say."""
+        """Create the objective for the tasks of `rows`, with the weights and label smoothing of `settings`."""
         weights = {task.name: settings.task_weights.get(task.name, 1.0) for task in rows.tasks}
         classes = {}
         for task in rows.tasks if settings.class_weights == "balanced" else ():

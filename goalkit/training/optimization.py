@@ -1,4 +1,4 @@
-"""Which weights learn, how fast, and by which optimizer."""
+"""Optimization: frozen weights, optimizers, and learning rate schedules."""
 
 from __future__ import annotations
 
@@ -17,25 +17,29 @@ from goalkit.training.settings import TrainingSettings
 
 @contextmanager
 def frozen(model: GoalModel, layers: int, *, heads: bool = False) -> Iterator[None]:
-    """While the block runs, embeddings and this many of the lowest layers stay as they are; so do heads, if asked.
+    """Freeze parts of a model while the block runs.
 
-    If all layers are frozen, so is everything else in the encoder.
+    Args:
+        model: the model.
+        layers: number of lowest layers to freeze, together with the embeddings; 0 freezes neither. If it covers all layers,
+            the whole encoder is frozen.
+        heads: whether to freeze the heads.
 
     Raises:
-        TrainingError: the encoder has fewer layers.
+        TrainingError: the encoder has fewer layers than `layers`.
     """
     parameters = dict(model.named_parameters())
     before = {name: parameter.requires_grad for name, parameter in parameters.items()}
-    still = {name for name in parameters if heads and not name.startswith("encoder.")}
+    fixed = {name for name in parameters if heads and not name.startswith("encoder.")}
     if layers:
         anatomy = model.encoder.anatomy()
         if layers > len(anatomy.layers):
-            raise TrainingError(f"frozen_layers is {layers}, the encoder has {len(anatomy.layers)} layers: lower it")
+            raise TrainingError(f"frozen_layers is {layers}, the maximum for this encoder is {len(anatomy.layers)}: lower it")
         depths = anatomy.depths(model)
         everything = layers == len(anatomy.layers)
-        still |= {name for name in parameters if depths[name] <= layers or (everything and name.startswith("encoder."))}
+        fixed |= {name for name in parameters if depths[name] <= layers or (everything and name.startswith("encoder."))}
     try:
-        for name in still:
+        for name in fixed:
             parameters[name].requires_grad_(False)
         yield
     finally:
@@ -44,7 +48,11 @@ def frozen(model: GoalModel, layers: int, *, heads: bool = False) -> Iterator[No
 
 
 def build_optimizer(model: GoalModel, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Groups by depth, for layer-wise rates, and by shape, as only matrices decay. Each group has its `scale` of the rate."""
+    """Build the optimizer of a model's trainable parameters.
+
+    Parameters are grouped by depth, for layer-wise learning rates, and by shape, because weight decay applies only to matrices.
+    The `scale` of a group is the factor of its learning rate.
+    """
     groups: dict[tuple[int, bool], list[nn.Parameter]] = defaultdict(list)
     depths = model.encoder.anatomy().depths(model) if settings.layer_decay < 1 else {}
     top = max(depths.values(), default=0)
@@ -65,7 +73,13 @@ def build_optimizer(model: GoalModel, settings: TrainingSettings) -> torch.optim
 
 
 def rate_factor(settings: TrainingSettings, step: int, steps: int) -> float:
-    """The share of the peak rate at a step, from 0, of `steps`: a linear warm-up, then as `settings.schedule` says."""
+    """Return the factor of the peak learning rate at a step: a linear warm-up, followed by the schedule of the settings.
+
+    Args:
+        settings: the warm-up and the schedule.
+        step: number of the step, from 0.
+        steps: total number of steps.
+    """
     warm = max(1, round(settings.warmup * steps))
     if step < warm:
         return (step + 1) / warm
@@ -76,6 +90,6 @@ def rate_factor(settings: TrainingSettings, step: int, steps: int) -> float:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group its part of the rate."""
+    """Set the learning rate of each group to `rate` times the scale of the group."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["scale"]

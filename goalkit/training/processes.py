@@ -1,4 +1,4 @@
-"""One process or several that train together, as Hugging Face accelerate finds them (under `torchrun`, say)."""
+"""Processes that train together, as detected by Hugging Face accelerate, for example under `torchrun`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from goalkit.training.batching import Places
 
 @attrs.frozen
 class Processes:
-    """Which of how many processes this is, and on which device it computes."""
+    """This process among those that train together.
+
+    Args:
+        rank: number of this process, from 0.
+        count: number of processes.
+        device: device on which this process computes.
+    """
 
     rank: int
     count: int
@@ -23,25 +29,25 @@ class Processes:
 
     @classmethod
     def current(cls) -> Processes:
-        """Join the others, if there are any."""
+        """Return the processes of the current launch, joining the others if there are any."""
         with extra("train"):
             from accelerate import PartialState
 
-        # without being told, accelerate overlooks the other processes where there is no GPU
+        # without cpu=True, accelerate does not detect the other processes if there is no GPU
         state = PartialState(cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()))
         return cls(state.process_index, state.num_processes, state.device)
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes files and shows progress."""
+        """Whether this is the first process, which writes files and shows progress."""
         return self.rank == 0
 
     def share(self, places: Places) -> Places:
-        """This process's part of the rows of a batch, perhaps none."""
+        """Return this process's share of the rows of a batch, which may be empty."""
         return places[self.rank :: self.count]
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
-        """Add up gradients, in place, and the loss over all processes."""
+        """Sum gradients, in place, and the loss over all processes. Returns the summed loss."""
         if self.count == 1:
             return loss
         with extra("train"):
@@ -60,7 +66,7 @@ class Processes:
         return summed
 
     def gather(self, found: Any) -> list[Any]:
-        """What each process found, in the order of their ranks."""
+        """Return the objects that the processes pass to this function, in the order of their ranks."""
         if self.count == 1:
             return [found]
         with extra("train"):
@@ -70,7 +76,7 @@ class Processes:
         return everything
 
     def wait(self) -> None:
-        """Go on only when all processes are here."""
+        """Wait until all processes have called this function."""
         if self.count > 1:
             with extra("train"):
                 from accelerate import PartialState

@@ -1,4 +1,4 @@
-"""What a training writes while it runs: its log, and checkpoints to resume from."""
+"""Files of a training run in progress: its log, and checkpoints to resume from."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from goalkit.training.state import TrainingState
 logger = logging.getLogger(__name__)
 
 LOGGED_STEPS = 10
-"""Steps that a line of the log sums up."""
+"""Number of steps per line of the log."""
 
 
 class Recorder:
-    """Keeps a training's log and latest checkpoint in a folder; without a folder it keeps nothing.
+    """Writes the log and the latest checkpoint of a training run to a folder. Writes nothing if there is no folder.
 
     Args:
-        folder: for `log.jsonl`, `checkpoint/` and, if asked, `tensorboard/`.
-        identity: configuration, and fingerprints of model and data; a checkpoint with others is refused.
-        engine: of the training. Only its first process writes.
-        checkpoint_steps: write a checkpoint after so many steps, in addition to the one after each epoch.
-        tensorboard: whether to write event files.
+        folder: where to write `log.jsonl`, `checkpoint/` and, if requested, `tensorboard/`.
+        identity: configuration, and fingerprints of model and data; a checkpoint with a different identity is refused.
+        engine: engine of the training run. Only its first process writes.
+        checkpoint_steps: write a checkpoint every this many steps, in addition to the one after each epoch.
+        tensorboard: whether to write TensorBoard event files.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Recorder:
         tensorboard: bool,
     ) -> None:
         if folder is None and (checkpoint_steps or tensorboard):
-            raise TrainingError("there is no folder to write into: give fit(…, folder=…)")
+            raise TrainingError("checkpoint_steps and tensorboard need a folder to write to: pass folder to fit")
         self._folder = None if folder is None else Path(folder)
         self._checkpoints = None if folder is None else Checkpoints(Path(folder) / "checkpoint", identity)
         self._identity = identity
@@ -57,19 +57,19 @@ class Recorder:
 
     @contextmanager
     def opened(self, *, resume: bool) -> Iterator[TrainingState]:
-        """Yield the state to start from. If the block is interrupted, the last good checkpoint is named.
+        """Yield the state to start from. If the block is interrupted, a warning names the last good checkpoint.
 
         Raises:
-            TrainingError: there is no folder to resume from, or its checkpoint is damaged or of another training.
+            TrainingError: there is no folder to resume from, or its checkpoint is damaged or belongs to another training run.
         """
         if self._folder is None or self._checkpoints is None:
             if resume:
-                raise TrainingError("there is no folder to resume from: give fit(…, folder=…)")
+                raise TrainingError("resume=True needs a folder to resume from: pass folder to fit")
             yield TrainingState()
             return
         found = self._checkpoints.load(self._engine.model, self._engine.optimizer) if resume else None
         if resume and found is None and self._engine.processes.first:
-            logger.warning("there is no checkpoint in %s to resume from: the training starts afresh", self._folder)
+            logger.warning("there is no checkpoint in %s to resume from: training starts from the beginning", self._folder)
         state = found or TrainingState()
         self._engine.processes.wait()
         if self._engine.processes.first:
@@ -98,7 +98,7 @@ class Recorder:
         }
 
     def stepped(self, state: TrainingState, batches: list[Places], rate: float) -> None:
-        """After a step: log what the last ones gave, and write a checkpoint if it is time to."""
+        """Record a finished step: log the latest steps and write a checkpoint, each if it is due."""
         if self._journal is None or self._checkpoints is None:
             return
         self._rows += sum(map(len, batches))
@@ -120,7 +120,7 @@ class Recorder:
             self._checkpoints.save(state, self._engine.model, self._engine.optimizer)
 
     def finished(self, state: TrainingState, epoch: Epoch) -> None:
-        """After an epoch: log its scores, and write a checkpoint."""
+        """Record a finished epoch: log its scores and write a checkpoint."""
         if self._journal is None or self._checkpoints is None:
             return
         values = to_dict(epoch)

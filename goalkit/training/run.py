@@ -1,4 +1,4 @@
-"""What a training leaves: the best model, and how it came about."""
+"""Result of a training run: the best model, and the history of its training."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Epoch:
-    """What one pass over the training rows gave.
+    """Results of one pass over the training rows.
 
     Args:
-        number: from 1.
-        loss: mean over the training rows, while they were trained on.
-        validation: scores on the validation rows, one per task; none without such rows.
-        validation_loss: mean over the validation rows of the tasks' summed negative log likelihoods.
-        score: what epochs are compared by, the higher the better: the metric, a loss negated; without validation rows it is
-            the training loss.
-        seconds: of the pass and its validation.
+        number: number of the epoch, from 1.
+        loss: mean loss over the training rows, computed during training.
+        validation: scores on the validation rows, one per task; empty if there are no validation rows.
+        validation_loss: negative log likelihood summed over tasks, mean over the validation rows; None if there are none.
+        score: value by which epochs are compared, higher is better: the metric, or the negated loss; without validation rows
+            the negated training loss.
+        seconds: duration of the pass and its validation.
     """
 
     number: int
@@ -41,15 +41,16 @@ class Epoch:
 
 @attrs.frozen
 class TrainingRun:
-    """A finished training: the best model, and how it came about.
+    """A finished training run: the best model, and the history of its training.
 
     Args:
-        model: of the best epoch, in evaluation mode on the CPU.
-        trainer: the configuration.
-        epochs: all of them.
-        best_epoch: the number of the one whose weights `model` has.
-        losses: of every step, the mean over its rows.
-        temperatures: what each task's logits were divided by, folded into the head; empty if not asked for.
+        model: model of the best epoch, in evaluation mode and on the CPU.
+        trainer: settings of the training run.
+        epochs: results of all epochs, in order.
+        best_epoch: number of the epoch whose weights `model` has.
+        losses: mean loss of each step over its rows.
+        temperatures: temperature by which the logits of each task are divided, folded into its head; empty if calibration was
+            not requested.
         data_digest: fingerprint of the training rows (`Dataset.digest`).
     """
 
@@ -62,7 +63,7 @@ class TrainingRun:
     data_digest: str
 
     def record(self) -> dict[str, Any]:
-        """All but the model, ready for JSON."""
+        """Return settings, results of all epochs and data fingerprint, ready for JSON."""
         return {
             "trainer": to_dict(self.trainer),
             "data_sha256": self.data_digest,
@@ -72,11 +73,11 @@ class TrainingRun:
         }
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model folder, and `training.json` with configuration, data fingerprint and every epoch into it."""
+        """Write the model folder, including `training.json` with settings, data fingerprint and all epochs."""
         return self.model.save(folder, records={"training.json": self.record()})
 
     def plot(self) -> Figure:
-        """Draw losses and validation scores by epoch; a notebook shows it. Requires matplotlib."""
+        """Plot losses and validation scores by epoch; a notebook displays the figure. Requires matplotlib."""
         with extra("train"):
             from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Search for settings of a Trainer, by Optuna (Akiba et al., 2019, arXiv 1907.10902), in any number of processes."""
+"""Search for settings of a Trainer with Optuna (Akiba et al., 2019, arXiv 1907.10902), in any number of processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SETTINGS = "settings"
-"""Under what a trial keeps its settings of the Trainer."""
+"""Name of the attribute in which a trial stores its settings of the Trainer."""
 
 Interval = tuple[float, float]
 
@@ -41,7 +41,7 @@ def _check_interval(instance: object, attribute: attrs.Attribute[Interval], inte
 
 @attrs.frozen
 class Found:
-    """One trial: its settings of the Trainer, the best validation score, how it ended ("complete", "pruned", "failed")."""
+    """One trial: its settings of the Trainer, its best validation score, and how it ended ("complete", "pruned", "failed")."""
 
     number: int
     settings: dict[str, Any]
@@ -51,14 +51,15 @@ class Found:
 
 @attrs.frozen
 class SearchResult:
-    """What a search found.
+    """Result of a search.
 
     Args:
-        trainer: with the best settings.
-        score: theirs, on the validation rows, by the trainer's metric. As the best of many it flatters: report the test rows.
-        trials: all of them, in the order of their numbers.
-        importances: share of the differences between scores that each setting explains (fANOVA, Hutter et al., 2014); empty
-            with fewer than two complete trials.
+        trainer: a Trainer with the best settings.
+        score: score of these settings on the validation rows, by the trainer's metric. As the best of many trials it is
+            optimistic: report scores on the test rows instead.
+        trials: all finished trials, ordered by number.
+        importances: share of the variance of the scores that each setting explains (fANOVA, Hutter et al., 2014); empty unless
+            at least two complete trials have different scores.
     """
 
     trainer: Trainer
@@ -67,7 +68,7 @@ class SearchResult:
     importances: dict[str, float]
 
     def plot(self) -> Figure:
-        """Draw the importances, and the scores in the order of the trials. Requires matplotlib."""
+        """Plot the importances, and the scores in the order of the trials. Requires matplotlib."""
         with extra("train"):
             from matplotlib.figure import Figure
 
@@ -87,17 +88,17 @@ class SearchResult:
 
 @attrs.frozen(kw_only=True)
 class Search:
-    """Which settings to try. The defaults suit pre-trained encoders; `Search.wide()` suits small ones from random weights.
+    """Settings to try. The defaults suit pre-trained encoders; `Search.wide()` suits small encoders with random weights.
 
     Args:
-        trials: how many in all, whoever runs them.
-        learning_rate: lowest and highest rate of AdamW, tried evenly by magnitude.
-        sgd_learning_rate: the same for SGD.
-        batch_size: sizes to choose from.
-        dropout: lowest and highest.
-        warmup: lowest and highest share of the steps.
-        optimizers: to choose from.
-        seed: of what is tried.
+        trials: total number of trials over all processes.
+        learning_rate: lowest and highest learning rate of AdamW, sampled on a logarithmic scale.
+        sgd_learning_rate: lowest and highest learning rate of SGD, sampled likewise.
+        batch_size: batch sizes to choose from.
+        dropout: lowest and highest dropout rate.
+        warmup: lowest and highest share of the steps used for warm-up.
+        optimizers: optimizers to choose from.
+        seed: seed of the sampled settings.
     """
 
     trials: int = attrs.field(default=20, validator=between(1, whole=True))
@@ -111,27 +112,27 @@ class Search:
 
     @classmethod
     def wide(cls, **settings: Any) -> Search:
-        """The wider range that small encoders need."""
+        """Return a search over the wider ranges that small encoders need."""
         return cls(**{"learning_rate": (1e-5, 3e-3), "batch_size": (16, 32, 64), **settings})
 
     def run(
         self, model: GoalModel, splits: Splits, *, study: str | Path, trainer: Trainer | None = None, progress: bool = True
     ) -> SearchResult:
-        """Try settings until there are `trials` of them, alone or together with other processes with the same `study`.
+        """Run trials until there are `trials` of them, alone or together with other processes that use the same `study`.
 
-        An existing study is continued. Trials of processes that died on this machine are tried again. A trial whose
-        training diverges is pruned; any other error in a trial ends the search.
+        An existing study is continued. Trials of processes that died on this machine are repeated. A trial whose training
+        diverges is pruned; any other error in a trial ends the search.
 
         Args:
-            model: what each trial starts from.
-            splits: trials learn from `train` and are judged on `validation`; `test` is not looked at.
-            study: a journal file, or the URL of a database (`sqlite:///…`, `postgresql://…`) that several machines reach.
-            trainer: the settings that are not searched for.
-            progress: show each trial's progress bar.
+            model: the model from which each trial starts.
+            splits: trials are trained on `train` and evaluated on `validation`; `test` is not used.
+            study: a journal file, or the URL of a database (`sqlite:///…`, `postgresql://…`) that several machines can share.
+            trainer: the settings that are not searched.
+            progress: show a progress bar for each trial.
 
         Raises:
-            TrainingError: the study is of another search, model or data, cannot be read, or no trial was completed; or the
-                failure of a trial, such as memory that does not suffice.
+            TrainingError: the study belongs to a different search, trainer, model or data, or cannot be read; no trial was
+                completed; or a trial failed, for example because memory ran out.
             StorageError: the journal file cannot be written.
         """
         trainer = trainer or Trainer()
@@ -149,15 +150,15 @@ class Search:
         return _result(found, trainer)
 
     def _trials(self, study: Study, lock: AbstractContextManager[Any]) -> Iterator[Trial]:
-        """Trials to run, as long as fewer than wanted have been begun by anybody."""
+        """Yield trials to run until all processes together have started the requested number."""
         with extra("train"):
             from optuna.samplers import TPESampler
 
-        from goalkit.training.study import begin_trial
+        from goalkit.training.study import start_trial
 
         while True:
             with lock:
-                trial = begin_trial(study, self.trials)
+                trial = start_trial(study, self.trials)
             if trial is None:
                 return
             seed = np.random.SeedSequence([self.seed, trial.number]).generate_state(1)[0]
@@ -194,7 +195,7 @@ class Search:
             attrs.evolve(trainer, calibrate=False, **settings).fit(model, splits, on_epoch=judge, progress=progress)
         except _PrunedError:
             study.tell(trial, state=TrialState.PRUNED)
-        except DivergedError as error:  # no result can be worse
+        except DivergedError as error:  # a bad result rather than a failure
             logger.warning("trial %d: %s", trial.number, error)
             study.tell(trial, state=TrialState.PRUNED)
         except Exception:
@@ -206,7 +207,7 @@ class Search:
 
 
 class _PrunedError(Exception):
-    """Ends a training that is not worth finishing."""
+    """Stops the training of a trial that is not promising."""
 
 
 def _result(study: Study, trainer: Trainer) -> SearchResult:
@@ -218,7 +219,7 @@ def _result(study: Study, trainer: Trainer) -> SearchResult:
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if not complete:
-        raise TrainingError("no trial was completed: look at the warnings above, and lower the learning rates to try")
+        raise TrainingError("no trial was completed: check the warnings above and lower the range of learning rates")
     importances = {}
     if len({trial.value for trial in complete}) > 1:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""What decides a training."""
+"""Settings of a training run."""
 
 from __future__ import annotations
 
@@ -11,33 +11,36 @@ from goalkit.configuration import between, one_of
 
 @attrs.frozen(kw_only=True)
 class TrainingSettings:
-    """How to learn, what to learn from it, and when to stop.
+    """Settings of a training run: optimization, regularisation, and when to stop.
 
     Args:
-        epochs: the most passes over the training rows.
-        learning_rate: the peak; 5e-4 suits small models trained from scratch, 2e-5 to 1e-4 pre-trained ones.
-        batch_size: rows per batch.
-        batch_tokens: instead of `batch_size`, the most tokens a batch may have with its padding.
-        accumulation: batches whose gradients are added up per step.
+        epochs: maximum number of passes over the training rows.
+        learning_rate: peak learning rate; 5e-4 suits small models trained from scratch, 2e-5 to 1e-4 pre-trained ones.
+        batch_size: number of rows per batch.
+        batch_tokens: maximum number of tokens per batch, including padding; replaces `batch_size` if given.
+        accumulation: number of batches whose gradients are accumulated in each step.
         optimizer: "adamw" (Loshchilov & Hutter, 2019, arXiv 1711.05101), or "sgd" with `momentum`.
-        momentum: of SGD.
-        weight_decay: on matrices only.
-        schedule: how the rate falls after its climb: "linear" or "cosine", to zero, or "constant", not at all.
-        warmup: share of all steps in which the rate climbs to its peak.
-        layer_decay: factor of the rate from each layer to the one below (Clark et al., 2020, arXiv 2003.10555); 1 for none.
-        frozen_layers: embeddings and this many of the lowest layers stay as they are; all of them leaves only the heads.
-        dropout: rate of all dropout layers; none for the backbone's own.
-        label_smoothing: share of the truth that is spread over all labels.
-        class_weights: "balanced" weighs labels by the inverse of their frequency, "none" alike.
-        task_weights: weight of a task's loss, where it is not 1.
-        clip_norm: the gradients of a step are scaled down to this norm.
-        metric: by which epochs are compared on the validation rows: "macro_f1" or "accuracy", the mean over tasks, or "loss".
-        patience: stop after this many epochs without a better one.
+        momentum: momentum of SGD.
+        weight_decay: weight decay, applied to matrices only.
+        schedule: learning rate after the warm-up: "linear" or "cosine" decay to zero, or "constant".
+        warmup: share of all steps in which the learning rate rises linearly to its peak.
+        layer_decay: factor of the learning rate from each layer to the one below (Clark et al., 2020, arXiv 2003.10555); 1
+            disables it.
+        frozen_layers: number of lowest layers to freeze, together with the embeddings; if it covers all layers, only the heads
+            are trained.
+        dropout: rate of all dropout layers; None keeps the backbone's own rates.
+        label_smoothing: share of the target probability that is spread evenly over all labels.
+        class_weights: "balanced" weights labels by their inverse frequency, "none" weights them equally.
+        task_weights: weights of the losses of tasks, by name; 1 for a task that is not listed.
+        clip_norm: maximum norm of the gradients of a step; larger gradients are scaled down.
+        metric: metric on the validation rows that selects the best epoch: "macro_f1" or "accuracy", the mean over tasks, or
+            "loss".
+        patience: number of epochs without improvement after which training stops.
         calibrate: fit a temperature per task on the validation rows and fold it into the head; see
             `goalkit.evaluation.calibrate`.
-        max_length: longer texts are cut to this many tokens.
-        seed: of row order and dropout; the same seed on the same machine gives the same weights.
-        precision: "float32", "bfloat16", or "auto" for bfloat16 where the device multiplies it natively.
+        max_length: maximum number of tokens per text; longer texts are cut.
+        seed: seed of row order and dropout; the same seed on the same machine gives the same weights.
+        precision: "float32", "bfloat16", or "auto": bfloat16 if the device supports it natively, else float32.
     """
 
     epochs: int = attrs.field(default=5, validator=between(1, whole=True))

@@ -1,4 +1,4 @@
-"""Embeddings spread evenly around zero, so that cosines tell them apart and a head learns as fast in every direction."""
+"""Standardises embeddings, so that cosines distinguish them and a head learns equally fast in every direction."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ TOLERANCE = 1e-3
 
 
 def standardize_embeddings(model: GoalModel, texts: Sequence[str]) -> GoalModel:
-    """A copy whose embeddings of these texts have mean 0 and standard deviation 1 in every dimension; no probability changes.
+    """Return a copy of a model whose embeddings of `texts` have mean 0 and standard deviation 1 in every dimension.
 
-    A pre-trained encoder puts all its embeddings into a narrow cone (Ethayarajh, 2019, arXiv 1909.00512), where cosines are
-    all alike and SGD is slow. Shift and scale are folded into the encoder's last normalisation, and out of the heads, so they
-    cost nothing on the phone. Do it before heads are built and before compression.
+    The embeddings of a pre-trained encoder lie in a narrow cone (Ethayarajh, 2019, arXiv 1909.00512), where all cosines are
+    similar and SGD is slow. Shift and scale are folded into the encoder's last normalisation, so they cost nothing on the
+    phone; the heads are adjusted so that no probability changes. Standardise before building updatable heads and before
+    compression.
 
     Args:
-        model: stays as it is.
-        texts: some hundreds of the kind that the app will see.
+        model: the model; it is not changed.
+        texts: several hundred texts like those that the app will classify.
 
     Raises:
         TrainingError: there are fewer than two texts.
-        ModelError: the encoder does not end in a normalisation with weight and bias.
+        ModelError: the encoder does not end in a normalisation with weight and bias, or uses it more than once.
     """
     if len(texts) < 2:
-        raise TrainingError(f"there are {len(texts)} texts to take mean and deviation of: give some hundreds")
+        raise TrainingError(f"mean and standard deviation cannot be computed from {len(texts)} texts: give several hundred")
     standardized = model.copy()
     before = model.embed(texts).astype(np.float64)
     mean, deviation = before.mean(0), before.std(0)
     deviation[deviation == 0] = 1
-    last: Any = standardized.encoder.anatomy().last_normalization  # a LayerNorm, or one like it, such as MobileBERT's NoNorm
+    last: Any = standardized.encoder.anatomy().last_normalization  # a LayerNorm, or similar, such as MobileBERT's NoNorm
     if last is None:
-        raise ModelError("the encoder has no normalisation with weight and bias to fold shift and scale into")
+        raise ModelError(
+            "the encoder has no last normalisation with weight and bias: its embeddings cannot be standardized, use it as it is"
+        )
     shift, scale = (torch.from_numpy(each) for each in (mean, deviation))
     with torch.no_grad():
         last.weight.copy_(last.weight.double() / scale)
@@ -49,7 +52,7 @@ def standardize_embeddings(model: GoalModel, texts: Sequence[str]) -> GoalModel:
     after = standardized.embed(texts[:CHECKED_TEXTS])
     if not np.allclose(after, ((before - mean) / deviation)[:CHECKED_TEXTS], atol=TOLERANCE):
         raise ModelError(
-            f"something else follows {type(last).__name__}, the encoder's last normalisation, or it is used more than once: "
-            "this encoder's embeddings cannot be standardized"
+            f"another operation follows {type(last).__name__}, the encoder's last normalisation, or it is used more than once: "
+            "the embeddings of this encoder cannot be standardized, use it as it is"
         )
     return standardized

@@ -1,4 +1,4 @@
-"""How far a training has come."""
+"""State of a training run in progress."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from goalkit.training.run import Epoch
 
 @attrs.define(eq=False)
 class TrainingState:
-    """The epoch under way, its finished steps, its loss summed over rows and its seconds; and what came before it.
+    """State of a training run: the current epoch, and the results so far.
 
     Args:
-        losses: of every step so far, the mean over its rows.
-        epochs: those that are over.
-        best: weights of the best of them.
+        epoch: number of the current epoch, from 1.
+        step: number of finished steps of the current epoch.
+        loss: loss of the current epoch, summed over the rows so far.
+        seconds: duration of the current epoch so far.
+        losses: mean loss of each step so far, over its rows.
+        epochs: the finished epochs.
+        best: weights after the best of the finished epochs.
     """
 
     epoch: int = 1
@@ -28,23 +32,29 @@ class TrainingState:
 
     @property
     def done(self) -> int:
-        """Steps so far, of all epochs."""
+        """Number of finished steps of all epochs."""
         return len(self.losses)
 
     @property
     def leader(self) -> Epoch:
-        """The best epoch so far; among equals, the first."""
+        """The best epoch so far; the first one if several are equal."""
         return max(self.epochs, key=lambda epoch: epoch.score)
 
     def advance(self, loss: float, rows: int, seconds: float) -> None:
-        """One step further, whose mean loss over its rows this is; `seconds` is the age of the epoch."""
+        """Record a finished step.
+
+        Args:
+            loss: mean loss of the step over its rows.
+            rows: number of rows of the step.
+            seconds: duration of the current epoch so far.
+        """
         self.step += 1
         self.loss += loss * rows
         self.losses.append(loss)
         self.seconds = seconds
 
     def finish(self, epoch: Epoch, model: nn.Module) -> None:
-        """One epoch further; its weights are kept if it is the best."""
+        """Record a finished epoch and start the next one. The weights are kept if the epoch is the best so far."""
         self.epochs.append(epoch)
         if self.leader is epoch:
             self.best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Studies of Optuna: in a journal file or a database, shared by processes, some of which die. Importing this needs optuna."""
+"""Optuna studies in a journal file or a database, shared by processes that may die. Importing this module needs optuna."""
 
 from __future__ import annotations
 
@@ -21,32 +21,35 @@ from goalkit.errors import TrainingError
 from goalkit.storage import append_lines
 
 IDENTITY, WORKER = "identity", "worker"
-"""What is kept in a study, and with each trial, besides Optuna's own; a worker is a host, a process and its start."""
+"""Attributes that goalkit adds to a study and to each trial. A worker is a host, a process id and the start of the process."""
 
 
 class _Journal(JournalFileBackend):
-    """Optuna's journal file, written under a lock that dies with its process, and never with half a line, which spoils it."""
+    """Optuna's journal file, written in whole lines under a lock.
+
+    The operating system releases the lock if the process dies. An incomplete line would make the journal unreadable.
+    """
 
     def __init__(self, path: str, lock: FileLock) -> None:
         super().__init__(path)
-        self._path, self._turn = Path(path), lock
+        self._path, self._lock_file = Path(path), lock
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        with self._turn:
+        with self._lock_file:
             append_lines(self._path, map(json.dumps, logs))
 
 
 def open_study(place: str, identity: dict[str, Any]) -> tuple[Study, AbstractContextManager[Any]]:
-    """The study, made if it is not there, and a lock under which only one process at a time begins a trial.
+    """Open or create a study. Returns it with a lock that lets only one process at a time start a trial.
 
-    Processes that share a database have no such lock: two that begin at once may begin one trial too many.
+    Processes that share a database have no such lock: if two start a trial at once, there may be one trial too many.
 
     Args:
         place: a journal file, or the URL of a database.
-        identity: what all trials of the study have in common, ready for JSON.
+        identity: configuration and fingerprints that all trials of the study share, ready for JSON.
 
     Raises:
-        TrainingError: the study has another identity, or cannot be read.
+        TrainingError: the study has a different identity, or cannot be read.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     lock = FileLock(f"{place}.write.lock") if "://" not in place else None
@@ -63,7 +66,7 @@ def open_study(place: str, identity: dict[str, Any]) -> tuple[Study, AbstractCon
             )
             if IDENTITY not in found.user_attrs:
                 found.set_user_attr(IDENTITY, identity)
-    except Exception as error:  # storages raise exceptions of their own
+    except Exception as error:  # storages raise their own kinds of exceptions
         reason = str(error).strip().split("\n")[0]
         raise TrainingError(
             f"{place} cannot be used as a study ({reason}): name the journal file of an earlier search, a new "
@@ -71,32 +74,33 @@ def open_study(place: str, identity: dict[str, Any]) -> tuple[Study, AbstractCon
         ) from error
     for key, value in identity.items():
         if found.user_attrs[IDENTITY].get(key) != value:
+            name = key.removesuffix("_sha256")
             raise TrainingError(
-                f"{place} is the study of another {key.removesuffix('_sha256')}: search with the same, or name a new study"
+                f"the study in {place} does not match this search (different {name}): use the same {name}, or name a new study"
             )
     return found, lock or nullcontext()
 
 
-def begin_trial(study: Study, most: int) -> Trial | None:
-    """The next trial, or None if as many as wanted are over or under way.
+def start_trial(study: Study, limit: int) -> Trial | None:
+    """Start the next trial. Returns None if `limit` trials are complete, pruned or running.
 
-    Trials whose process on this machine is gone are failed first, and their settings tried again.
+    Before that, running trials whose process on this machine has died are marked as failed, and their settings queued again.
     """
     for running in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         host, process, start = running.user_attrs.get(WORKER, (None, 0, 0.0))
-        if host == socket.gethostname() and not _works(process, start):
+        if host == socket.gethostname() and not _is_running(process, start):
             study.tell(running.number, state=TrialState.FAIL)
             study.enqueue_trial(running.params)
-    begun = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-    if len(study.get_trials(deepcopy=False, states=begun)) >= most:
+    counted = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    if len(study.get_trials(deepcopy=False, states=counted)) >= limit:
         return None
     trial = study.ask()
     trial.set_user_attr(WORKER, [socket.gethostname(), os.getpid(), psutil.Process().create_time()])
     return trial
 
 
-def _works(process: int, start: float) -> bool:
-    """Whether another process than this one, which has no trial under way when it begins one, still runs."""
+def _is_running(process: int, start: float) -> bool:
+    """Whether the process is still running and is not this one, which has no running trial when it starts one."""
     try:
         return process != os.getpid() and bool(abs(psutil.Process(process).create_time() - start) < 1)
     except psutil.NoSuchProcess:

@@ -21,13 +21,13 @@ from goalkit.training.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
-COVERAGE_FLOOR = 0.05
-"""A larger share of unknown pieces in the training texts is warned about."""
+UNKNOWN_LIMIT = 0.05
+"""Maximum share of unknown pieces in the training texts without a warning."""
 
 
 @attrs.frozen(kw_only=True)
 class Trainer(TrainingSettings):
-    """Fits a model, as the settings say that it inherits; see `TrainingSettings` for each of them."""
+    """Fits a model. The settings are inherited from `TrainingSettings`, which describes each of them."""
 
     def fit(
         self,
@@ -42,32 +42,35 @@ class Trainer(TrainingSettings):
         on_epoch: Callable[[Epoch], None] | None = None,
         progress: bool = True,
     ) -> TrainingRun:
-        """Train a copy of `model` on `splits.train`, choosing the epoch by `splits.validation`.
+        """Train a copy of `model` on `splits.train`, and select the best epoch on `splits.validation`.
 
-        Under `torchrun` the processes share every batch; each returns the same model, the first one writes.
+        Under `torchrun` the processes share every batch. All of them return the same model; only the first one writes files.
 
         Args:
-            model: where to start from; it stays as it is.
-            splits: matched with the model's tasks and labels by name; `test` is not looked at.
-            objective: what is minimised on the training rows, in the order of `splits.train`; by default the cross-entropy of
-                every task.
-            folder: where `log.jsonl` and a checkpoint are kept, of one training at a time; without it, nothing is written.
-            resume: continue from the folder's checkpoint, to the same weights as without a break; without one, start afresh.
-            checkpoint_steps: write a checkpoint after so many steps, in addition to the one after each epoch.
-            tensorboard: write event files into the folder, too.
-            on_epoch: called after each epoch; what it raises ends the training.
+            model: the model to start from; it is not changed.
+            splits: labelled rows, matched with the model's tasks and labels by name; `test` is not used.
+            objective: the objective to minimise on the training rows, whose order is that of `splits.train`; by default the
+                sum of the tasks' cross-entropies.
+            folder: where `log.jsonl` and a checkpoint are written, by one training run at a time; nothing is written by
+                default.
+            resume: continue from the folder's checkpoint, to the same weights as without an interruption; if there is none,
+                start from the beginning.
+            checkpoint_steps: write a checkpoint every this many steps, in addition to the one after each epoch.
+            tensorboard: also write TensorBoard event files to the folder.
+            on_epoch: called after each epoch; an exception that it raises ends training.
             progress: show a progress bar.
 
         Raises:
             DatasetError: the rows lack one of the model's tasks, or have a label that the model does not know.
-            TrainingError: the training rows lack a label altogether, another training writes to the folder, memory does not
-                suffice, or the checkpoint is damaged or of another training.
-            DivergedError: the loss stops being a number.
-            StorageError: the folder cannot be written; the last good checkpoint is named.
+            TrainingError: a label has no training rows, `task_weights` has an unknown task, `frozen_layers` is more than the
+                encoder's layers, an option needs a folder, another training run writes to the folder, memory runs out, or the
+                checkpoint is damaged or belongs to another training run.
+            DivergedError: the loss becomes NaN or infinite.
+            StorageError: the folder cannot be written; the message names the last good checkpoint.
         """
         _check_task_weights(self, model)
         rows, validation = rows_to_learn(model, splits.train), splits.validation.with_tasks(model.tasks)
-        _warn_of_unknown(model, rows)
+        _warn_about_unknown(model, rows)
         objective = objective or CrossEntropy.of(rows, self)
         student, data_digest = model.copy(), rows.digest()
         state = train(
@@ -105,18 +108,19 @@ class Trainer(TrainingSettings):
         )
 
 
-def _warn_of_unknown(model: GoalModel, rows: Dataset) -> None:
+def _warn_about_unknown(model: GoalModel, rows: Dataset) -> None:
     unknown = model.tokenizer.unknown_share(rows.texts)
-    if unknown > COVERAGE_FLOOR:
+    if unknown > UNKNOWN_LIMIT:
         logger.warning(
-            "%.0f %% of the pieces in the training texts are unknown to the vocabulary; build one from the texts with "
-            "from_backbone(..., vocabulary_from=texts), or goalkit train --own-vocabulary",
+            "%.0f %% of the pieces in the training texts are unknown to the vocabulary: build a vocabulary from these texts "
+            "with from_backbone(..., vocabulary_from=texts) or goalkit train --own-vocabulary",
             100 * unknown,
         )
 
 
 def _check_task_weights(trainer: Trainer, model: GoalModel) -> None:
-    if strange := set(trainer.task_weights) - {task.name for task in model.tasks}:
+    names = [task.name for task in model.tasks]
+    if unknown := set(trainer.task_weights) - set(names):
         raise TrainingError(
-            f"task_weights names {', '.join(sorted(strange))}; the tasks are {', '.join(task.name for task in model.tasks)}"
+            f"task_weights has {', '.join(sorted(unknown))}, which the model does not predict: use only {', '.join(names)}"
         )

@@ -127,11 +127,11 @@ def test_a_finished_training_is_not_done_again(untrained, few, tmp_path, monkeyp
 def test_a_checkpoint_of_another_training_is_refused(run, untrained, few, tmp_path):
     TRAINER.fit(untrained, few, folder=tmp_path / "run", progress=False)
     settings = {"folder": tmp_path / "run", "resume": True}
-    with pytest.raises(TrainingError, match="was made with another trainer: resume with the same, or remove .*checkpoint"):
+    with pytest.raises(TrainingError, match=r"\(different trainer\): resume with the same trainer, or remove .*checkpoint"):
         attrs.evolve(TRAINER, learning_rate=2e-3).fit(untrained, few, **settings)
-    with pytest.raises(TrainingError, match="was made with another model"):
+    with pytest.raises(TrainingError, match=r"does not match this training run \(different model\)"):
         TRAINER.fit(run.model, few, **settings)
-    with pytest.raises(TrainingError, match="was made with another data"):
+    with pytest.raises(TrainingError, match=r"does not match this training run \(different data\)"):
         TRAINER.fit(untrained, Splits(few.test, few.validation, few.test), **settings)
 
 
@@ -175,9 +175,9 @@ def test_a_full_disk_names_the_last_good_checkpoint(untrained, few, tmp_path, mo
 
 
 def test_without_a_folder_there_is_nothing_to_resume(untrained, few):
-    with pytest.raises(TrainingError, match="there is no folder to resume from: give fit"):
+    with pytest.raises(TrainingError, match="resume=True needs a folder to resume from: pass folder to fit"):
         TRAINER.fit(untrained, few, resume=True)
-    with pytest.raises(TrainingError, match="there is no folder to write into: give fit"):
+    with pytest.raises(TrainingError, match="checkpoint_steps and tensorboard need a folder to write to: pass folder to fit"):
         TRAINER.fit(untrained, few, tensorboard=True)
 
 

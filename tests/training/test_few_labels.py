@@ -96,7 +96,7 @@ def test_what_cannot_be_learnt_from_is_refused(untrained, int8_model, splits, fe
     broken = untrained.copy()
     with torch.no_grad():
         broken.encoder.model.embeddings.LayerNorm.weight.fill_(float("nan"))
-    with pytest.raises(TrainingError, match="embeddings are not numbers"):
+    with pytest.raises(TrainingError, match="embeddings contain NaN or infinity"):
         FewLabelsTrainer(tuning="frozen").fit(broken, few, progress=False)
     folder = FewLabelsTrainer(tuning="frozen").fit(untrained, few, progress=False).save(tmp_path / "model")
     assert (folder / "training.json").exists()

@@ -51,7 +51,7 @@ def test_a_folder_that_another_process_trains_in_is_refused_until_that_dies(untr
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as holder:
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(
-            TrainingError, match=f"another training, process {holder.pid} on .*, writes to .*run: wait for its end"
+            TrainingError, match=f"another training run, process {holder.pid} on .*, is writing to .*run: wait for it to finish"
         ):
             TRAINER.fit(untrained, few, folder=tmp_path / "run", progress=False)
         assert not (tmp_path / "run" / "log.jsonl").exists()
@@ -66,7 +66,7 @@ def test_a_second_training_of_the_same_process_is_refused_and_the_first_goes_on(
 
     def second():
         for spelling in (tmp_path / "run", tmp_path / "link", tmp_path / "run" / ".." / "run"):
-            with pytest.raises(TrainingError, match=f"another training, process {os.getpid()} on"):
+            with pytest.raises(TrainingError, match=f"another training run, process {os.getpid()} on"):
                 TRAINER.fit(untrained, few, folder=spelling, resume=resume, progress=False)
 
     during_a_step(monkeypatch, second)
@@ -109,12 +109,12 @@ def test_the_command_refuses_a_second_training_before_it_reads_anything(second, 
     first = CliRunner().invoke(goalkit, [*command, "goals.csv", "--epochs", "1", "--rejects", "bad.jsonl"])
     assert first.exit_code == 0, first.output
     assert isinstance(seen[0].exception, TrainingError)
-    assert f"writes to {tmp_path / 'model'}: wait for its end, or choose another folder" in str(seen[0].exception)
+    assert f"is writing to {tmp_path / 'model'}: wait for it to finish, or choose another folder" in str(seen[0].exception)
     assert (tmp_path / "model-run" / "log.jsonl").read_text(encoding="utf-8").count('"started"') == 1
 
 
 def test_what_the_first_process_is_refused_the_others_are_refused_too(tmp_path):
-    refusal = TrainingError("another training writes to run")
+    refusal = TrainingError("another training run is writing to run")
     second = SimpleNamespace(first=False, gather=lambda mine: [refusal, mine])
     with pytest.raises(TrainingError) as caught, only_training(tmp_path / "run", second):
         pass
@@ -122,10 +122,10 @@ def test_what_the_first_process_is_refused_the_others_are_refused_too(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_resuming_without_a_checkpoint_says_that_the_training_starts_afresh(untrained, few, tmp_path, caplog):
+def test_resuming_without_a_checkpoint_warns_that_training_starts_from_the_beginning(untrained, few, tmp_path, caplog):
     fresh = TRAINER.fit(untrained, few, folder=tmp_path / "run", resume=True, progress=False)
-    assert f"there is no checkpoint in {tmp_path / 'run'} to resume from: the training starts afresh" in caplog.text
+    assert f"there is no checkpoint in {tmp_path / 'run'} to resume from: training starts from the beginning" in caplog.text
     assert fresh.model.digest() == TRAINER.fit(untrained, few, progress=False).model.digest()
     caplog.clear()
     TRAINER.fit(untrained, few, folder=tmp_path / "run", resume=True, progress=False)
-    assert "afresh" not in caplog.text
+    assert "from the beginning" not in caplog.text

@@ -43,7 +43,10 @@ def test_frozen_layers_stay_and_learn_again_afterwards(untrained, splits):
     changed = {name for name, tensor in after.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {f"head_layers.{number}.{part}" for number in range(3) for part in ("weight", "bias")}
     assert all(parameter.requires_grad for parameter in after.parameters())
-    with pytest.raises(TrainingError, match="frozen_layers is 2, the encoder has 1 layers: lower it"), frozen(untrained, 2):
+    with (
+        pytest.raises(TrainingError, match="frozen_layers is 2, the maximum for this encoder is 1: lower it"),
+        frozen(untrained, 2),
+    ):
         pass
 
 
@@ -101,5 +104,8 @@ def test_settings_that_make_no_sense_are_refused(untrained, splits):
         Trainer(optimizer="adam")
     with pytest.raises(ConfigurationError, match="layer_decay is 0: it must be above 0"):
         Trainer(layer_decay=0)
-    with pytest.raises(TrainingError, match="task_weights names mood; the tasks are category, difficulty, completion"):
+    with pytest.raises(
+        TrainingError,
+        match="task_weights has mood, which the model does not predict: use only category, difficulty, completion",
+    ):
         Trainer(task_weights={"mood": 2.0}).fit(untrained, splits)

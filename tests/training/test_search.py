@@ -41,9 +41,11 @@ def test_a_study_is_gone_on_with_and_not_mixed_up(untrained, run, few, tmp_path)
     second = attrs.evolve(SEARCH, trials=3).run(untrained, few, study=study, trainer=TRAINER, progress=False)
     assert second.trials[:2] == first.trials
     assert len(second.trials) == 3
-    with pytest.raises(TrainingError, match="is the study of another model: search with the same, or name a new study"):
+    with pytest.raises(
+        TrainingError, match=r"does not match this search \(different model\): use the same model, or name a new study"
+    ):
         SEARCH.run(run.model, few, study=study, trainer=TRAINER)
-    with pytest.raises(TrainingError, match="is the study of another search"):
+    with pytest.raises(TrainingError, match=r"does not match this search \(different search\)"):
         attrs.evolve(SEARCH, dropout=(0.0, 0.1)).run(untrained, few, study=study, trainer=TRAINER)
 
 

@@ -30,7 +30,7 @@ class Bounded(HuggingFaceEncoder):
 def test_an_encoder_that_ends_otherwise_is_refused(untrained, splits):
     model = untrained.copy()
     model.encoder.__class__ = Bounded
-    with pytest.raises(ModelError, match="something else follows"):
+    with pytest.raises(ModelError, match="another operation follows"):
         standardize_embeddings(model, splits.test.texts[:8])
     with pytest.raises(TrainingError, match="1 texts"):
         standardize_embeddings(untrained, splits.test.texts[:1])
