@@ -113,6 +113,7 @@ report.raise_if_failed()
     assert page.stdout.split() == list(exported.predict(["今晚跑五公里"])[0].labels.values())
 
 
+@pytest.mark.slow
 def test_the_command_line_of_the_core(core, exported):
     page = core("-m", "goalkit", "predict", "--bundle", exported.path, "今晚跑五公里")
     assert page.returncode == 0, page.stderr
@@ -173,6 +174,7 @@ except goalkit.GoalkitError as error:
     ]
 
 
+@pytest.mark.slow
 def test_data_reads_cleans_inspects_splits_and_augments(install, tmp_path):
     code = """
 from goalkit import Dataset, GoalkitError
@@ -193,6 +195,7 @@ except GoalkitError as error:
     assert page.stdout == 'this needs openpyxl, which is not installed: pip install "goalkit[xlsx]"\n'
 
 
+@pytest.mark.slow
 def test_export_compresses_and_exports_a_saved_model(install, run, tmp_path):
     run.save(tmp_path / "model")
     arguments = ("--output", tmp_path / "bundle", "--head", "category", "--sequence-length", 32)
@@ -234,6 +237,7 @@ for attempt in (
     assert page.stdout.splitlines() == [f"this needs coremltools, which is not installed: {remedy}"] * 3
 
 
+@pytest.mark.slow
 def test_doctor_without_coremltools(windows):
     page = windows("-m", "goalkit", "doctor")
     assert page.returncode == 1, page.stderr

@@ -117,7 +117,14 @@ def failing(moment: str, old: Path):
         yield
 
 
-@pytest.mark.parametrize(("name", "moment"), [(name, moment) for name, (moments, _) in CALLS.items() for moment in moments])
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        pytest.param(name, moment, marks=[pytest.mark.slow] if number else [])
+        for name, (moments, _) in CALLS.items()
+        for number, moment in enumerate(moments)
+    ],
+)
 def test_a_write_that_fails_leaves_what_was_there(name, moment, before, tmp_path, monkeypatch):
     shutil.copytree(before, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)

@@ -62,6 +62,11 @@ def padded(batch, model):
     )
 
 
+def fast(*names, of):
+    """Parameters of a test that takes seconds for each: these in the fast suite, all of them in the whole one."""
+    return [pytest.param(each, marks=[] if each in names else [pytest.mark.slow]) for each in of]
+
+
 def run(path, batch):
     program = load_model(path)
     return program.predict_many(program_inputs(program, batch))
@@ -72,7 +77,7 @@ def expected(model, batch):
     return model(torch.from_numpy(batch.input_ids), attention_mask=torch.from_numpy(batch.attention_mask))
 
 
-@pytest.mark.parametrize("architecture", SIZES)
+@pytest.mark.parametrize("architecture", fast("bert", "mobilebert", of=SIZES))
 def test_sequence_classifier_gives_its_own_probabilities(architecture, batch, tmp_path):
     model = make(architecture)
     batch = padded(batch, model)
@@ -125,7 +130,7 @@ def assert_right(model, batch, path, **settings):
     np.testing.assert_allclose(found["label_probabilities"], truth, atol=1e-5)
 
 
-@pytest.mark.parametrize("family", TYPES)
+@pytest.mark.parametrize("family", fast("gpt2", "modernbert", "deberta-v2", of=TYPES))
 def test_masks_are_given_in_the_form_that_a_family_takes(family, batch, tmp_path):
     assert_right(spread_out(family), batch, tmp_path / "model.mlpackage")
 
