@@ -59,9 +59,7 @@ class Distillation(Technique):
             teacher = model
         trainer = Trainer(epochs=self.task_epochs, learning_rate=self.task_learning_rate, seed=context.seed)
         rows = splits.train.with_tasks(model.tasks)
-        soft = SoftLabels(
-            probabilities=teacher.predict_probabilities(rows.texts), temperature=self.temperature, share=self.share
-        )
+        soft = SoftLabels.of([teacher], rows.texts, temperature=self.temperature, share=self.share)
         folder = None if context.folder is None else context.folder / "tasks"
         fitted = trainer.fit(
             student, splits, objective=soft, folder=folder, resume=folder is not None, progress=context.progress

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -13,9 +13,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from goalkit.configuration import between
+from goalkit.errors import TrainingError
 from goalkit.model import GoalModel
+from goalkit.teacher import Predictor
 from goalkit.training.encoding import Batch
-from goalkit.training.objective import Objective
+from goalkit.training.objective import UNLABELLED, Objective
+from goalkit.training.teachers import texts_digest
 
 Array = npt.NDArray[np.float32]
 
@@ -25,18 +28,47 @@ class SoftLabels(Objective):
     """Distillation of a teacher's probabilities, mixed with the labels of the rows (Hinton et al., 2015, arXiv 1503.02531).
 
     Args:
-        probabilities: the teacher's probabilities of the N training rows, in their order; per task float32 [N, labels].
+        probabilities: the teacher's probabilities of the N training rows, in their order, followed by those of the unlabelled
+            texts; per task float32 [N + U, labels].
+        unlabelled: U texts without labels, which learn from the teacher alone.
         temperature: softens both distributions; above 1, unlikely labels have more weight.
         share: share of the teacher in the loss; the rest is cross-entropy with the labels.
     """
 
     probabilities: Mapping[str, Array]
+    unlabelled: Sequence[str] = ()
     temperature: float = attrs.field(default=2.0, validator=between(0, above=True))
     share: float = attrs.field(default=0.5, validator=between(0, 1))
 
+    @classmethod
+    def of(
+        cls, teachers: Sequence[Predictor], texts: Sequence[str], *, unlabelled: Sequence[str] = (), **settings: float
+    ) -> SoftLabels:
+        """Create the objective from one teacher or several, whose probabilities are averaged.
+
+        Args:
+            teachers: one at least, all with the same tasks and labels.
+            texts: the texts of the training rows, in their order.
+            unlabelled: texts without labels.
+            settings: `temperature` and `share`.
+
+        Raises:
+            TrainingError: there is no teacher.
+        """
+        if not teachers:
+            raise TrainingError("there is no teacher to learn from: give one at least")
+        found = [teacher.predict_probabilities([*texts, *unlabelled]) for teacher in teachers]
+        mean = {task: np.stack([each[task] for each in found]).mean(axis=0) for task in found[0]}
+        return cls(probabilities=mean, unlabelled=tuple(unlabelled), **settings)
+
     def fingerprint(self) -> str:
         """See `Objective.fingerprint`."""
-        return f"SoftLabels {self.temperature} {self.share} {_digest(self.probabilities)}"
+        return f"SoftLabels {self.temperature} {self.share} {_digest(self.probabilities)} {texts_digest(self.unlabelled)}"
+
+    @property
+    def expected_rows(self) -> int:
+        """See `Objective.expected_rows`."""
+        return len(next(iter(self.probabilities.values())))
 
     def loss(self, outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
         """See `Objective.loss`."""
@@ -48,7 +80,7 @@ class SoftLabels(Objective):
             own = torch.log_softmax(logits / self.temperature, dim=1)
             # compensates for gradients that shrink with the square of the temperature
             distance = functional.kl_div(own, soft, log_target=True, reduction="sum") * self.temperature**2
-            hard = functional.cross_entropy(logits, batch.labels[task], reduction="sum")
+            hard = functional.cross_entropy(logits, batch.labels[task], ignore_index=UNLABELLED, reduction="sum")
             losses.append(self.share * distance + (1 - self.share) * hard)
         return torch.stack(losses).sum()
 
@@ -75,6 +107,11 @@ class SameEmbeddings(Objective):
         """See `Objective.fingerprint`."""
         digest = _digest({"embeddings": self.embeddings, "centre": np.asarray(self.centre)})
         return f"SameEmbeddings {self.direction} {self.likeness} {digest}"
+
+    @property
+    def expected_rows(self) -> int:
+        """See `Objective.expected_rows`."""
+        return len(self.embeddings)
 
     def outputs(self, model: GoalModel, batch: Batch) -> Mapping[str, Tensor]:
         """See `Objective.outputs`."""

@@ -67,6 +67,16 @@ class EncodedRows:
         ids, lengths = tokenizer.encode_flat(texts, longest)
         return cls(ids, np.concatenate([[0], np.cumsum(lengths)]), {}, tokenizer.padding_id)
 
+    def extended(self, texts: Sequence[str], tokenizer: WordPieceTokenizer, longest: int) -> EncodedRows:
+        """Return these rows followed by texts without labels, whose label ids are -1."""
+        more = self.of_texts(texts, tokenizer, longest)
+        return EncodedRows(
+            np.concatenate([self.ids, more.ids]),
+            np.concatenate([self.starts, self.starts[-1] + more.starts[1:]]),
+            {name: np.concatenate([column, np.full(len(more), -1)]) for name, column in self.labels.items()},
+            self.padding,
+        )
+
     def __len__(self) -> int:
         return len(self.starts) - 1
 

@@ -15,6 +15,7 @@ import torch
 from tqdm.auto import tqdm
 
 from goalkit.datasets import Dataset
+from goalkit.errors import TrainingError
 from goalkit.evaluation.scores import TaskScore
 from goalkit.model import GoalModel
 from goalkit.training.batching import Places, epoch_steps
@@ -82,11 +83,16 @@ def train(
         train_heads: whether to train the heads as well as the encoder.
 
     Raises:
-        TrainingError: another training run writes to the folder, memory runs out, or the checkpoint is damaged or belongs to
-            another training run.
+        TrainingError: the objective has data for another number of rows, another training run writes to the folder, memory
+            runs out, or the checkpoint is damaged or belongs to another training run.
         DivergedError: the loss becomes NaN or infinite.
         StorageError: the folder cannot be written; the message names the last good checkpoint.
     """
+    if objective.expected_rows not in (None, len(rows)):
+        raise TrainingError(
+            f"the objective has data for {objective.expected_rows} texts, and there are {len(rows)} training rows: give it the "
+            "teacher's results for the training rows, in their order"
+        )
     processes = Processes.current()
     model.to(processes.device)
     cuda = [processes.device] if processes.device.type == "cuda" else []

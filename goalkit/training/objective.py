@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import attrs
@@ -17,12 +17,22 @@ from goalkit.model import GoalModel
 from goalkit.training.encoding import Batch
 from goalkit.training.settings import TrainingSettings
 
+UNLABELLED = -1
+"""Label id of texts without labels."""
+
 
 class Objective(ABC):
     """A loss, and the outputs of the model from which it is computed."""
 
     compares_rows: ClassVar[bool] = False
     """Whether the loss of a row depends on the other rows of its batch. If so, batches are not divided among processes."""
+    unlabelled: Sequence[str] = ()
+    """Texts without labels, which `Trainer` adds after the training rows; their label ids are `UNLABELLED`."""
+
+    @property
+    def expected_rows(self) -> int | None:
+        """Number of rows that the objective has data for; None, the default, if it has data for none in particular."""
+        return None
 
     def outputs(self, model: GoalModel, batch: Batch) -> Mapping[str, Tensor]:
         """Return the inputs of the loss, in the precision of training; by default the logits of each task, [n, labels]."""

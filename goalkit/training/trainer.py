@@ -73,9 +73,11 @@ class Trainer(TrainingSettings):
         _warn_about_unknown(model, rows)
         objective = objective or CrossEntropy.of(rows, self)
         student, data_digest = model.copy(), rows.digest()
+        longest = min(self.max_length, model.encoder.max_length)
+        encoded = EncodedRows.of(rows, model.tokenizer, longest)
         state = train(
             student,
-            EncodedRows.of(rows, model.tokenizer, min(self.max_length, model.encoder.max_length)),
+            encoded.extended(objective.unlabelled, model.tokenizer, longest) if objective.unlabelled else encoded,
             objective,
             self,
             Bookkeeping(

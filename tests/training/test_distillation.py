@@ -106,3 +106,41 @@ def test_contrastive_tuning_is_logged_and_resumed(untrained, few, tmp_path, monk
     assert (tmp_path / "run" / "log.jsonl").exists()
     with pytest.raises(TrainingError, match="tuning='frozen' has no steps to log or to resume"):
         FewLabelsTrainer(tuning="frozen").fit(untrained, few.train, folder=tmp_path / "run")
+
+
+@attrs.frozen
+class Always:
+    """A teacher that is sure of one label of each task."""
+
+    tasks: tuple
+    label: int
+
+    def predict_probabilities(self, texts):
+        return {task.name: np.eye(len(task.labels), dtype=np.float32)[[self.label] * len(texts)] for task in self.tasks}
+
+
+def test_texts_without_labels_learn_from_the_teachers_alone(few, student):
+    teachers = [Always(student.tasks, 0), Always(student.tasks, 1)]
+    texts = few.train.texts
+    soft = SoftLabels.of(teachers, texts, unlabelled=["读书", *few.test.texts[:100]], share=1, temperature=1)
+    assert soft.probabilities["category"].shape == (229, 5)
+    assert soft.probabilities["category"][-1].tolist() == [0.5, 0.5, 0, 0, 0]
+    model = attrs.evolve(TRAINER, epochs=4).fit(student, few, objective=soft, progress=False).model
+    assert all(np.abs(each[:, :2] - 0.5).max() < 0.2 for each in model.predict_probabilities(few.test.texts[:100]).values())
+    hard = SoftLabels.of(teachers, texts, unlabelled=few.test.texts[:100], share=0)
+    plain = SoftLabels.of(teachers, texts, share=0)
+    batch = attrs.evolve(batch_of([0, 1]), labels={"kind": torch.tensor([0, -1])})
+    logits = {"kind": torch.tensor([[1.0, 0], [5.0, 0]])}
+    alone = SoftLabels(probabilities={"kind": np.float32([[1, 0], [1, 0]])}, share=0)
+    assert alone.loss(logits, batch).item() == pytest.approx(np.log(1 + np.exp(-1))), "no label, no cross-entropy"
+    assert hard.fingerprint() != plain.fingerprint()
+
+
+def test_a_teacher_of_other_rows_is_refused(few, student):
+    with pytest.raises(TrainingError, match="there is no teacher to learn from"):
+        SoftLabels.of([], few.train.texts)
+    soft = SoftLabels.of([Always(student.tasks, 0)], few.train.texts[:100])
+    same = SameEmbeddings(embeddings=np.zeros((100, 32), np.float32))
+    for objective in (soft, same):
+        with pytest.raises(TrainingError, match="has data for 100 texts, and there are 128 training rows"):
+            TRAINER.fit(student, few, objective=objective, progress=False)
