@@ -9,7 +9,9 @@ READY := .venv/ready
 demo: $(READY)
 	$(BIN)/goalkit demo
 
-test: lint types tests
+test: $(READY)
+	$(MAKE) --jobs=2 --output-sync lint types
+	$(MAKE) tests
 
 test-all: lint types $(READY)  # also what takes minutes or the network, such as fresh installs
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m ""

@@ -331,9 +331,8 @@ def test_activations_beyond_half_precision_are_refused_by_operation_and_text(bat
 def test_mixed_precision_keeps_large_results_in_float32(overflowing, batch, tmp_path):
     plain, large = overflowing
     exporter = CoreMLExporter(sequence_length=24, precision="mixed")
-    for calibration in (batch, None):  # texts that are made up tell as much about these weights
-        found = run(exporter.export_package(large, tmp_path / "model.mlpackage", calibration=calibration), batch)
-        np.testing.assert_allclose(found["label_probabilities"], probabilities(plain, batch), atol=3e-3)
+    found = run(exporter.export_package(large, tmp_path / "model.mlpackage"), batch)  # made-up ids show it as well
+    np.testing.assert_allclose(found["label_probabilities"], probabilities(plain, batch), atol=3e-3)
     small = CoreMLExporter(sequence_length=24).export_package(plain, tmp_path / "half.mlpackage")
     same = exporter.export_package(plain, tmp_path / "same.mlpackage", calibration=batch)
     weights = "Data/com.apple.CoreML/weights/weight.bin"
