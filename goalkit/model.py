@@ -94,7 +94,7 @@ class GoalModel(Classifier):
             vocabulary_from: build the vocabulary from these texts (training texts only) instead of the shipped one.
             checkpoint: folder or hub name of pre-trained weights, which include their own vocabulary; or the folder of a
                 GoalModel of this backbone, whose encoder is taken over without its heads.
-            pooling: "mean" over tokens, or "cls", the first token; by default the backbone's own.
+            pooling: "mean" over tokens, or "cls", the first token; by default that of the GoalModel, or the backbone's own.
             encoder: settings of the encoder to change, such as `{"num_hidden_layers": 2}`.
             weights: "pretrained" to start from the weights that come with the backbone (the first layers if there are fewer,
                 the rows of the pieces that the vocabulary shares), "random" not to; by default pretrained ones if the
@@ -121,6 +121,7 @@ class GoalModel(Classifier):
             if checkpoint is not None:
                 loaded = _checkpoint_of(checkpoint, backbone) or found.load_checkpoint(checkpoint)
                 settings, module, tokenizer = loaded.configuration, loaded.encoder, loaded.tokenizer
+                pooling = pooling or loaded.pooling
             else:
                 pieces = found.vocabulary() if vocabulary_from is None else vocabulary_from_texts(vocabulary_from)
                 tokenizer = WordPieceTokenizer(tuple(pieces))
@@ -263,7 +264,7 @@ def _checkpoint_of(source: str | Path, backbone: str) -> Checkpoint | None:
     if data["backbone"] != backbone:
         raise ModelError(f"{source} holds a model of backbone {data['backbone']!r}, not {backbone!r}: choose that backbone")
     model = _uncompressed(Path(source))
-    return Checkpoint(model.configuration.encoder, model.encoder, model.tokenizer)
+    return Checkpoint(model.configuration.encoder, model.encoder, model.tokenizer, model.pooling)
 
 
 def _start_from_pretrained(encoder: Encoder, tokenizer: WordPieceTokenizer, backbone: Backbone, *, required: bool) -> None:

@@ -75,6 +75,8 @@ class Checkpoint:
     configuration: Mapping[str, Any]
     encoder: Encoder
     tokenizer: WordPieceTokenizer
+    pooling: str | None = None
+    """The pooling that the encoder was trained with; None for the backbone's own."""
 
 
 class Backbone(ABC):

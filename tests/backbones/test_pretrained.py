@@ -73,7 +73,8 @@ def test_what_contradicts_itself_is_refused(tiny_checkpoint):
 
 @pytest.mark.parametrize("recipe", [None, "int8"])
 def test_a_checkpoint_may_be_a_model_with_other_tasks(tmp_path, recipe):
-    model = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS[:1], encoder=SIZES, vocabulary_from=TEXTS, seed=7)
+    settings = {"encoder": SIZES, "vocabulary_from": TEXTS, "pooling": "cls"}
+    model = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS[:1], seed=7, **settings)
     model = Compressor.from_recipe(recipe).compress(model).model if recipe else model
     model.save(tmp_path / "model")
     other = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, checkpoint=tmp_path / "model")
