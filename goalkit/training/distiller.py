@@ -134,12 +134,4 @@ class Distiller(TrainingSettings):
             },
             train_heads=False,
         )
-        return TrainingRun(
-            model=student,
-            trainer=self,
-            epochs=tuple(state.epochs),
-            best_epoch=state.leader.number,
-            losses=tuple(state.losses),
-            temperatures={},
-            data_digest=digest,
-        )
+        return state.run(student, self, digest)

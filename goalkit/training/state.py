@@ -5,7 +5,9 @@ from __future__ import annotations
 import attrs
 from torch import Tensor, nn
 
-from goalkit.training.run import Epoch
+from goalkit.model import GoalModel
+from goalkit.training.run import Epoch, TrainingRun
+from goalkit.training.settings import TrainingSettings
 
 
 @attrs.define(eq=False)
@@ -59,3 +61,17 @@ class TrainingState:
         if self.leader is epoch:
             self.best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
         self.epoch, self.step, self.loss, self.seconds = epoch.number + 1, 0, 0.0, 0.0
+
+    def run(
+        self, model: GoalModel, trainer: TrainingSettings, data_digest: str, temperatures: dict[str, float] | None = None
+    ) -> TrainingRun:
+        """Return the finished run; for the arguments see `TrainingRun`."""
+        return TrainingRun(
+            model=model,
+            trainer=trainer,
+            epochs=tuple(self.epochs),
+            best_epoch=self.leader.number,
+            losses=tuple(self.losses),
+            temperatures=temperatures or {},
+            data_digest=data_digest,
+        )

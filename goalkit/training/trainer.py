@@ -99,15 +99,7 @@ class Trainer(TrainingSettings):
         temperatures: dict[str, float] = {}
         if self.calibrate:
             student, temperatures = attrs.astuple(calibrate(student, validation), recurse=False)
-        return TrainingRun(
-            model=student,
-            trainer=self,
-            epochs=tuple(state.epochs),
-            best_epoch=state.leader.number,
-            losses=tuple(state.losses),
-            temperatures=temperatures,
-            data_digest=data_digest,
-        )
+        return state.run(student, self, data_digest, temperatures)
 
 
 def _warn_about_unknown(model: GoalModel, rows: Dataset) -> None:
