@@ -31,7 +31,7 @@ FILE = "e5-small-q4.bin"
 BLOCK = 32
 PREFIX = "query: "
 """What the model expects before each text."""
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 2048
 """Tokens per batch, padding included."""
 SPECIAL = {"[PAD]": "<pad>", "[UNK]": "<unk>", "[CLS]": "<s>", "[SEP]": "</s>", "[MASK]": "<unk>"}
 START = "▁"

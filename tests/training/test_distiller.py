@@ -1,13 +1,13 @@
-import json
-
 import attrs
 import numpy as np
 import pytest
+import torch
 
 from goalkit import Compressor
 from goalkit.errors import StorageError, TrainingError
 from goalkit.training import Distiller, cached_embeddings, teachers
 from goalkit.training.engine import Engine
+from goalkit.training.processes import Processes
 
 DISTILLER = Distiller(epochs=4, learning_rate=3e-3, batch_size=32, precision="float32")
 
@@ -75,6 +75,34 @@ def test_embeddings_are_computed_once_and_continued_after_an_interruption(texts,
     assert rest.calls == 1
 
 
+def test_embeddings_are_those_of_the_teacher_and_of_the_texts(texts, tmp_path, small_chunks):
+    def found(texts, teacher):
+        before = teacher.calls
+        np.testing.assert_array_equal(cached_embeddings(teacher, texts, tmp_path, progress=False), teacher.embed(texts))
+        return teacher.calls - before - 1
+
+    assert found(texts[:128], Characters()) == 2
+    assert found(texts, Characters()) == 1
+    assert found(texts[:100], Characters()) == 1
+    assert found(texts[::-1], Characters()) == 3
+    assert found(texts, Characters(name="another", value=2.0)) == 3
+
+
+def test_processes_share_the_embeddings(texts, tmp_path, small_chunks, monkeypatch):
+    first, second = Characters(), Characters()
+
+    def other_process(process):
+        if process.rank == 0:
+            monkeypatch.setattr(Processes, "current", lambda: Processes(1, 2, process.device))
+            cached_embeddings(second, texts, tmp_path, progress=False)
+
+    monkeypatch.setattr(Processes, "wait", other_process)
+    monkeypatch.setattr(Processes, "current", lambda: Processes(0, 2, torch.device("cpu")))
+    found = cached_embeddings(first, texts, tmp_path, progress=False)
+    assert (first.calls, second.calls) == (2, 1)
+    np.testing.assert_array_equal(found, Characters().embed(texts))
+
+
 def test_a_distillation_is_resumed_to_the_same_weights(untrained, texts, tmp_path, monkeypatch):
     whole = DISTILLER.fit(untrained, texts, Characters(), folder=tmp_path / "whole", progress=False)
     step = Engine.step
@@ -105,36 +133,25 @@ def test_what_cannot_be_distilled_is_refused(untrained, texts, tmp_path):
             distil(value=value)
     with pytest.raises(TrainingError, match="the encoder is compressed and cannot be trained"):
         distil(model=Compressor.from_recipe("int8").compress(untrained).model)
-    distil()
-    for other in ({"texts": texts[:50]}, {"name": "another"}):
-        with pytest.raises(TrainingError, match="run/teacher holds embeddings of other texts or of another teacher: remove it"):
-            distil(**other)
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / "embeddings.npy").write_bytes(b"\x93NUMPY"), "embeddings.npy is missing or damaged"),
-        (lambda folder: (folder / "embeddings.npy").unlink(), "embeddings.npy is missing or damaged"),
-        (lambda folder: np.save(folder / "embeddings.npy", np.zeros((3, 96), np.float16)), "has 3 rows instead of 160"),
-        (lambda folder: (folder / "progress.json").write_text('{"teacher": '), "progress.json is not valid JSON"),
-        (lambda folder: _without(folder, "done"), "progress.json does not say how many texts are done"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-5]), "is damaged .*: remove it"),
+        (lambda file: file.write_bytes(b""), "is damaged .*: remove it"),
+        (lambda file: np.save(file, np.zeros((3, 96), np.float16)), "does not hold 160 embeddings: remove it"),
     ],
 )
 def test_damaged_embeddings_are_reported(texts, tmp_path, damage, message):
     cached_embeddings(Characters(), texts, tmp_path, progress=False)
-    damage(tmp_path)
+    (file,) = tmp_path.iterdir()
+    damage(file)
     with pytest.raises(TrainingError, match=message):
         cached_embeddings(Characters(), texts, tmp_path, progress=False)
 
 
-def _without(folder, key):
-    state = json.loads((folder / "progress.json").read_bytes())
-    del state[key]
-    (folder / "progress.json").write_text(json.dumps(state))
-
-
 def test_a_folder_that_cannot_be_written_is_reported(texts, tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(StorageError, match="file/teacher cannot be written .*: free some space"):
+    with pytest.raises(StorageError, match="cannot write .*: choose a writable folder"):
         cached_embeddings(Characters(), texts, tmp_path / "file" / "teacher", progress=False)
