@@ -129,6 +129,7 @@ class GoalModel(Classifier):
                 module = found.encoder(settings)
                 if weights != "random":
                     _start_from_pretrained(module, tokenizer, found, required=weights is not None)
+            tokenizer = attrs.evolve(tokenizer, settings=tokenizer.settings.with_cleaning())
             configuration = ModelConfiguration(
                 backbone=backbone,
                 encoder=dict(settings),

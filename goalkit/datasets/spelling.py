@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from goalkit.datasets.characters import compose, drop_invisible, tidy_space
+from goalkit.characters import compose, drop_invisible, tidy_space
 
 _SHOWN = 5
 """Maximum number of groups of labels in a message."""

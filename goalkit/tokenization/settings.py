@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import attrs
 
+from goalkit.characters import STEPS, clean_characters
+from goalkit.configuration import one_of
+
 
 @attrs.frozen(kw_only=True)
 class AddedToken:
@@ -42,6 +45,7 @@ class TokenizerSettings:
         sep_token: the token after each text.
         pad_token: the token for padding.
         added_tokens: strings that are matched before WordPiece splits the rest.
+        cleaning: names of steps of `goalkit.characters` by which texts are cleaned before all else.
     """
 
     lowercase: bool = True
@@ -55,7 +59,14 @@ class TokenizerSettings:
     sep_token: str = "[SEP]"
     pad_token: str = "[PAD]"
     added_tokens: tuple[AddedToken, ...] = ()
+    cleaning: tuple[str, ...] = attrs.field(default=(), validator=attrs.validators.deep_iterable(one_of(*STEPS)))
 
     @strip_accents.default
     def _as_lowercase(self) -> bool:
         return self.lowercase
+
+    def with_cleaning(self) -> TokenizerSettings:
+        """Return the settings with every step of cleaning that leaves the added tokens as they are."""
+        added = [token.content for token in self.added_tokens]
+        kept = (name for name in STEPS if all(clean_characters(content, [name]) == content for content in added))
+        return attrs.evolve(self, cleaning=tuple(kept))

@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from goalkit.characters import clean_characters
 from goalkit.errors import ConfigurationError, DatasetError, ModelError
 from goalkit.tokenization.settings import TokenizerSettings
 
@@ -46,7 +47,7 @@ class TokenBatch:
 
 @attrs.frozen(slots=False)
 class WordPieceTokenizer:
-    """BERT's tokenizer: normalize, split at white space and around punctuation marks, then longest-match pieces.
+    """BERT's tokenizer: clean, normalize, split at white space and around punctuation marks, then longest-match pieces.
 
     Devlin et al., 2019 (arXiv 1810.04805); executed by the `tokenizers` library.
 
@@ -143,7 +144,7 @@ class WordPieceTokenizer:
 
     def pieces(self, text: str) -> list[str]:
         """Split one text into pieces and added tokens, without `[CLS]` and `[SEP]`."""
-        return [str(self._backend.id_to_token(number)) for number in self._backend.encode(text).ids]
+        return [str(self._backend.id_to_token(number)) for number in self._backend.encode(self._cleaned([text])[0]).ids]
 
     def encode(self, texts: Sequence[str], length: int | None = None, *, longest: int | None = None) -> TokenBatch:
         """Encode texts as token ids, each text between `[CLS]` and `[SEP]`.
@@ -192,11 +193,15 @@ class WordPieceTokenizer:
             for text in chunk:
                 if any("\ud800" <= character <= "\udfff" for character in text):
                     raise DatasetError(f"{text!r} is not valid Unicode: read it with the right encoding")
-            for encoding in self._backend.encode_batch_fast(chunk):
+            for encoding in self._backend.encode_batch_fast(self._cleaned(chunk)):
                 yield [start, *encoding.ids[:most], end]
+
+    def _cleaned(self, texts: Sequence[str]) -> list[str]:
+        steps = self.settings.cleaning
+        return [clean_characters(text, steps) for text in texts] if steps else list(texts)
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         """Return the share, 0 to 1, of pieces in `texts` that are unknown."""
-        unknown, rows = self._ids[self.settings.unk_token], self._backend.encode_batch(list(texts))
+        unknown, rows = self._ids[self.settings.unk_token], self._backend.encode_batch(self._cleaned(texts))
         total = sum(len(row.ids) for row in rows)
         return sum(row.ids.count(unknown) for row in rows) / total if total else 0.0

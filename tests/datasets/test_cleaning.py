@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goalkit import Dataset
+from goalkit.characters import calm_punctuation, drop_invisible, narrow
 from goalkit.cli import goalkit
 from goalkit.datasets import Cleaner
 from goalkit.datasets.cleaning import Change, Dropped
 from goalkit.datasets.cleaning.personal import mask_personal
-from goalkit.datasets.cleaning.steps import calm_punctuation, drop_invisible, narrow, repair_mojibake, simplify, strip_html
+from goalkit.datasets.cleaning.steps import repair_mojibake, simplify, strip_html
 from goalkit.errors import ConfigurationError, DatasetError, MissingPackageError, StorageError
 
 CHINESE = re.compile("[\u3007\u3400-\u9fff]")

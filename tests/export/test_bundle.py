@@ -266,6 +266,7 @@ def test_the_manifest_says_all_of_the_tokenizer(checkpoint, tmp_path):
             *({"id": number, "content": name, **flags, "normalized": False} for number, name in enumerate(names)),
             {"id": 512, "content": "五公里", **flags, "normalized": True},
         ],
+        "cleaning": ["invisible", "composition", "width", "punctuation", "space"],
     }
     golden = json.loads((bundle.path / "tokenizer_golden.json").read_bytes())
     assert sum(512 in entry["ids"] for entry in golden) >= 3

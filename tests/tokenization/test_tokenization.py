@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goalkit.backbones import default_vocabulary, vocabulary_from_texts
+from goalkit.characters import STEPS
 from goalkit.errors import ConfigurationError, DatasetError, ModelError
 from goalkit.export.golden import tokenizer_golden
 from goalkit.export.texts import golden_texts
@@ -126,8 +127,8 @@ def test_special_tokens_may_have_other_names_and_ids():
 
 
 CAPABLE = (
-    *(*SPECIAL_TOKENS, *"abcABCéø每天跑步", *"gym", "GYM"),
-    *(f"{prefix}{piece}" for prefix in ("##", "@@") for piece in "abcABCéøgym每天跑步"),
+    *(*SPECIAL_TOKENS, *"abcABCdeféø每天跑步", *"gym", "GYM"),
+    *(f"{prefix}{piece}" for prefix in ("##", "@@") for piece in "abcABCdeféøgym每天跑步"),
     *("\x00", "##\x07", "\u200b", "##\u200b"),
 )
 """A vocabulary that lets every setting show in the ids."""
@@ -151,6 +152,7 @@ FLIPS = {
     "sep_token": lambda value: "[MASK]",
     "pad_token": None,  # golden ids are not padded
     "added_tokens": lambda value: (),
+    "cleaning": lambda value: tuple(STEPS),
 }
 
 
@@ -179,6 +181,27 @@ def test_golden_strings_show_every_setting(name, longest, on):
     assert golden_shows(settings, attrs.evolve(settings, **{name: FLIPS[name](getattr(settings, name))}))
     if name == "max_input_chars_per_word":
         assert golden_shows(settings, attrs.evolve(settings, max_input_chars_per_word=longest + 1))
+
+
+@pytest.mark.parametrize("name", ["invisible", "width", "punctuation"])
+def test_golden_strings_show_each_step_of_cleaning_that_changes_ids(name):
+    settings = TokenizerSettings().with_cleaning()
+    assert settings.cleaning == tuple(STEPS)
+    assert golden_shows(settings, attrs.evolve(settings, cleaning=tuple(set(STEPS) - {name})))
+
+
+def test_texts_are_cleaned_unless_an_added_token_needs_what_cleaning_removes():
+    plain = WordPieceTokenizer(default_vocabulary())
+    cleaned = attrs.evolve(plain, settings=plain.settings.with_cleaning())
+    assert cleaned.pieces("跑５公里！！！") == plain.pieces("跑5公里！") != plain.pieces("跑５公里！！！")
+    for texts in (["跑５公里！！！"], ["跑5公里！"]):
+        np.testing.assert_array_equal(cleaned.encode(texts).input_ids, plain.encode(["跑5公里！"]).input_ids)
+    cheer = AddedToken(id=plain.size, content="！！")
+    settings = TokenizerSettings(added_tokens=(cheer,)).with_cleaning()
+    assert settings.cleaning == ("invisible", "composition", "width", "space")
+    assert attrs.evolve(plain, settings=settings).pieces("跑５！！") == ["跑", "5", "！！"]
+    with pytest.raises(ConfigurationError, match="there is no cleaning 'html'; choose one of invisible"):
+        TokenizerSettings(cleaning=("html",))
 
 
 @pytest.mark.parametrize("name", ["content", "single_word", "normalized"])

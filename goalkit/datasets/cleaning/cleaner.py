@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
+from goalkit.characters import PASSES, STEPS
 from goalkit.configuration import one_of
 from goalkit.datasets.cleaning import steps
 from goalkit.datasets.cleaning.changes import Change, Cleaning, Dropped
@@ -32,9 +33,6 @@ Result = tuple[str, list[StepChange]]
 REASONS = ("", "empty", "conflicting", "repeated", "near-duplicate")
 _, EMPTY, CONFLICTING, REPEATED, NEAR_DUPLICATE = range(len(REASONS))
 
-PASSES = 64
-"""Maximum number of passes. Two are enough for ordinary texts; only adversarial ones need more."""
-
 BATCH = 5_000
 
 
@@ -43,8 +41,8 @@ class Cleaner:
     """Cleans texts step by step, then drops rows that are empty, repeated or contradictory.
 
     The steps, in order: `mojibake`, `html`, `invisible`, `composition` (NFC), `width`, `script` (if traditional characters are
-    simplified), `personal` (if masked), `punctuation`, `space`; see `goalkit.datasets.cleaning.steps` and `.personal`. They
-    are repeated until nothing changes, so that cleaning a clean text changes nothing.
+    simplified), `personal` (if masked), `punctuation`, `space`; see `goalkit.characters` and `goalkit.datasets.cleaning`.
+    They are repeated until nothing changes, so that cleaning a clean text changes nothing.
 
     Args:
         traditional: `keep` traditional characters, or `simplify` them.
@@ -65,13 +63,10 @@ class Cleaner:
         return {
             "mojibake": steps.repair_mojibake,
             "html": steps.strip_html,
-            "invisible": steps.drop_invisible,
-            "composition": steps.compose,
-            "width": steps.narrow,
+            **{name: STEPS[name] for name in ("invisible", "composition", "width")},
             **({"script": steps.simplify} if self.traditional == "simplify" else {}),
             **({"personal": mask_personal} if self.mask_personal else {}),
-            "punctuation": steps.calm_punctuation,
-            "space": steps.tidy_space,
+            **{name: STEPS[name] for name in ("punctuation", "space")},
         }
 
     def clean_text(self, text: str) -> str:

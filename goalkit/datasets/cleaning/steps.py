@@ -1,4 +1,4 @@
-"""The cleaning steps. Each takes a text and returns the cleaned text."""
+"""The cleaning steps that repair texts from files; those that any text needs are in `goalkit.characters`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from functools import cache
 from html.entities import html5
 from typing import Any
 
-from goalkit.datasets.characters import compose as compose
-from goalkit.datasets.characters import drop_invisible as drop_invisible
-from goalkit.datasets.characters import tidy_space as tidy_space
 from goalkit.extras import extra
 
 _HAN = re.compile("[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
@@ -67,16 +64,6 @@ def _decode(entity: re.Match[str]) -> str:
     return html.unescape(entity[0]) if name[0] == "#" or name in html5 else entity[0]
 
 
-_ALPHANUMERIC = "0-9A-Za-z０-９Ａ-Ｚａ-ｚ"
-_WIDE = re.compile(rf"[０-９Ａ-Ｚａ-ｚ]+|(?<=[{_ALPHANUMERIC}])[％＋－．／＠＿]+|[％＋－．／＠＿]+(?=[{_ALPHANUMERIC}])")
-_NARROW = {ordinary + 0xFEE0: ordinary for ordinary in range(0x21, 0x7F)}
-
-
-def narrow(text: str) -> str:
-    """Convert full-width letters, digits and adjacent signs to half width; （－＿－）， is unchanged."""
-    return _WIDE.sub(lambda found: found[0].translate(_NARROW), text)
-
-
 def simplify(text: str) -> str:
     """Convert traditional characters to simplified ones (OpenCC's t2s)."""
     simplified: str = _opencc().convert(text)
@@ -88,13 +75,3 @@ def _opencc() -> Any:
     with extra("data"):
         from opencc import OpenCC
     return OpenCC("t2s")
-
-
-_ELLIPSIS = re.compile(r"(?:…|\.{3,}|。{3,}){2,}|\.{3,}|。{3,}")
-_DASH = re.compile("—{3,}")
-_REPEATED = re.compile(r"([！!？?，,。、；：～~·])\1+")
-
-
-def calm_punctuation(text: str) -> str:
-    """Reduce runs of a mark to one (！！！！ to ！), three or more full stops to ……, long dashes to ——; not emoji."""
-    return _REPEATED.sub(r"\1", _DASH.sub("——", _ELLIPSIS.sub("……", text)))
