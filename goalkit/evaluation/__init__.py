@@ -3,7 +3,7 @@
 from goalkit.extras import extra
 
 with extra("train"):
-    from goalkit.evaluation.baseline import ngram_baseline
+    from goalkit.evaluation.baseline import NgramBaseline, ngram_baseline
     from goalkit.evaluation.calibration import Calibration, calibrate, calibration_error
     from goalkit.evaluation.profiling import Profile, profile
     from goalkit.evaluation.report import EvaluationReport, TaskReport, evaluation_report
@@ -12,6 +12,7 @@ with extra("train"):
 __all__ = [
     "Calibration",
     "EvaluationReport",
+    "NgramBaseline",
     "Profile",
     "TaskReport",
     "TaskScore",
