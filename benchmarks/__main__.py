@@ -24,9 +24,10 @@ NAMES = (
     "calibration",
     "few_labels",
     "titles",
+    "transfer",
     "throughput",
 )
-FROM_DATA = ("few_labels", "titles", "throughput")
+FROM_DATA = ("few_labels", "titles", "transfer", "throughput")
 
 
 def main() -> None:

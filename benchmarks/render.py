@@ -5,7 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import augmentation, bottleneck, calibration, families, few_labels, installs, reproducibility, scale, throughput
+from benchmarks import (
+    augmentation,
+    bottleneck,
+    calibration,
+    families,
+    few_labels,
+    installs,
+    reproducibility,
+    scale,
+    throughput,
+    transfer,
+)
 from benchmarks.personalisation import page as personalisation
 from goalkit.storage import write_file
 
@@ -180,6 +191,7 @@ SECTIONS = {
     "bottleneck": lambda found: bottleneck.page(found, _where(found)),
     "reproducibility": lambda found: reproducibility.page(found, _where(found)),
     "few_labels": lambda found: few_labels.page(found, _where(found)),
+    "transfer": lambda found: transfer.page(found, _where(found)),
     "throughput": lambda found: throughput.page(found, _where(found)),
     "imports": _imports,
 }

@@ -8,15 +8,17 @@ characters, for which training has to compensate.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 import itertools
 import json
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import attrs
 import numpy as np
@@ -24,8 +26,14 @@ import numpy.typing as npt
 import torch
 
 from goalkit import GoalModel, Task
-from goalkit.backbones import default_vocabulary
+from goalkit.backbones import default_vocabulary, find_backbone
+from goalkit.backbones.huggingface_encoder import HuggingFaceEncoder
+from goalkit.model import ModelConfiguration
 from goalkit.precision import best_precision
+from goalkit.tokenization import TokenizerSettings, WordPieceTokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 FILE = "e5-small-q4.bin"
 BLOCK = 32
@@ -64,17 +72,14 @@ class E5:
     """
 
     def __init__(self, source: Path) -> None:
-        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
         from transformers import BertConfig, BertModel
 
         file = _read(source)
         self._source = source
+        self._strings, self._scores = file.strings, file.scores
         self._ends = file.strings.index("<s>"), file.strings.index("</s>")
         self._padding = file.strings.index("<pad>")
-        unknown = file.strings.index("<unk>")
-        self._tokenizer = Tokenizer(models.Unigram(list(zip(file.strings, file.scores, strict=True)), unk_id=unknown))
-        self._tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Strip()])
-        self._tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=START, prepend_scheme="always")
+        self._tokenizer = _unigram(file.strings, file.scores)
         self._model = BertModel(
             BertConfig(**_configuration(file.sizes, file.sizes["VOC"], self._padding)), add_pooling_layer=False
         )
@@ -93,7 +98,7 @@ class E5:
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Compute embeddings of N texts, float32 [N, 384]."""
         first, last = self._ends
-        encoded = self._tokenizer.encode_batch_fast([PREFIX + text for text in texts], add_special_tokens=False)
+        encoded = self._tokenizer.encode_batch_fast(list(texts))
         ids = [[first, *each.ids[:510], last] for each in encoded]
         order = sorted(range(len(ids)), key=lambda place: len(ids[place]))
         result = np.zeros((len(texts), self._model.config.hidden_size), np.float32)
@@ -107,6 +112,51 @@ class E5:
             weights = mask.to(self._device, torch.float32).unsqueeze(-1)
             result[places] = ((states * weights).sum(1) / weights.sum(1)).cpu().numpy()
         return result
+
+    def classifier(self, tasks: Sequence[Task], texts: Iterable[str]) -> GoalModel:
+        """Return the encoder with untrained heads, its own tokenizer, and the rows of the pieces that `texts` consist of.
+
+        It can be trained and evaluated on these texts. It cannot be exported, since its tokenizer is not WordPiece.
+        """
+        found = {number for each in self._tokenizer.encode_batch_fast(list(texts)) for number in each.ids}
+        used = sorted({*found, *(self._strings.index(piece) for piece in ("<s>", "</s>", "<pad>", "<unk>"))})
+        model = copy.deepcopy(self._model).to("cpu", torch.float32)
+        rows = model.embeddings.word_embeddings.weight[used].detach()
+        padding = used.index(self._padding)
+        model.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(rows, freeze=False, padding_idx=padding)
+        model.config.update({"vocab_size": len(used), "pad_token_id": padding})
+        settings = TokenizerSettings(unk_token="<unk>", cls_token="<s>", sep_token="</s>", pad_token="<pad>")
+        pieces = _Pieces(
+            tuple(self._strings[number] for number in used), settings, tuple(self._scores[number] for number in used)
+        )
+        configuration = ModelConfiguration(
+            backbone="bert-base-chinese",
+            encoder=find_backbone("bert-base-chinese").configuration(len(used), {}),
+            tasks=tuple(tasks),
+            pooling="mean",
+            tokenizer=settings,
+        )
+        return GoalModel(configuration, HuggingFaceEncoder(model), pieces)
+
+
+@attrs.frozen(slots=False)
+class _Pieces(WordPieceTokenizer):
+    """A SentencePiece tokenizer in the place of a WordPiece one, with a score for each piece."""
+
+    scores: tuple[float, ...] = ()
+
+    @cached_property
+    def _backend(self) -> Tokenizer:
+        return _unigram(self.vocabulary, self.scores)
+
+
+def _unigram(strings: Sequence[str], scores: Sequence[float]) -> Tokenizer:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    tokenizer = Tokenizer(models.Unigram(list(zip(strings, scores, strict=True)), unk_id=strings.index("<unk>")))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Strip(), normalizers.Prepend(PREFIX)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=START, prepend_scheme="always")
+    return tokenizer
 
 
 def pretrained_model(folder: Path, tasks: Sequence[Task]) -> GoalModel:

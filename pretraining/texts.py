@@ -1,4 +1,7 @@
-"""The texts that the shipped weights learn from: everyday sentences of open licence, and the goals' training part."""
+"""The texts that the shipped weights learn from: everyday sentences of open licence.
+
+The shipped goals are not among them. So the weights remain fit for scoring any split of the goals, also of a later corpus.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,11 @@ FEWEST, MOST = 3, 20
 """Characters of a clause that is learned from on its own, as notes are."""
 
 
-def training_texts(data: Path, *, goals: Dataset, repeats: int = 3, clauses: float = 0.3, seed: int = 0) -> list[str]:
+def training_texts(data: Path, *, clauses: float = 0.3, seed: int = 0) -> list[str]:
     """Return distinct texts in random order; none is one that a benchmark scores.
 
     Args:
         data: the folder with `everyday/open.txt.gz` and the benchmarks' sets.
-        goals: the training part of the shipped goals.
-        repeats: how often each goal occurs, as goals are what the model is for.
         clauses: share of the sentences with several clauses of which one clause is added as a text of its own.
         seed: of the choice of clauses and of the order.
     """
@@ -39,8 +40,7 @@ def training_texts(data: Path, *, goals: Dataset, repeats: int = 3, clauses: flo
         parts = [part.strip() for part in CLAUSE.split(sentence) if FEWEST <= len(part.strip()) <= MOST]
         if len(parts) > 1 and random.random() < clauses:
             notes.append(parts[int(random.integers(len(parts)))])
-    distinct = list(dict.fromkeys(text for text in (*sentences, *notes) if text and normalized(text) not in scored))
-    texts = distinct + [text for text in goals.texts if normalized(text) not in scored] * repeats
+    texts = list(dict.fromkeys(text for text in (*sentences, *notes) if text and normalized(text) not in scored))
     return [texts[place] for place in random.permutation(len(texts))]
 
 
@@ -50,10 +50,8 @@ def normalized(text: str) -> str:
 
 
 def scored_texts(data: Path) -> Iterator[str]:
-    """Yield each text that a benchmark scores or chooses an epoch by, and all of SMP 2017 and 2019, which overlap with 2020."""
-    splits = Dataset.goals().clean().split(seed=0)
-    yield from splits.validation.texts
-    yield from splits.test.texts
+    """Yield all goals, what other benchmarks score or choose an epoch by, and SMP 2017 and 2019, which overlap with 2020."""
+    yield from Dataset.goals().clean().texts
     for name in ("dev.txt", "test.txt"):
         yield from _column(data / "thucnews_titles" / name, 0)
     for path in sorted((data / "goals_people").glob("*.tsv")):

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from goalkit import Dataset
-from pretraining.texts import normalized, training_texts
+from pretraining.texts import training_texts
 
 SENTENCES = ["今天下雨了，我们不出门。", "这道菜很好吃", "周末去爬山！带上孩子和水壶", "这道菜很好吃"]
 SCORED = ["股市今天大涨", "怎么退货", "头疼怎么办", "明天天气如何", "播放一首歌", "导航去机场", "骑行十二公里"]
@@ -36,18 +36,14 @@ def data(tmp_path):
     return tmp_path
 
 
-def test_no_text_that_is_scored_is_learned_from(data):
-    splits = Dataset.goals().clean().split(seed=0)
-    texts = training_texts(data, goals=splits.train.take(range(5)), clauses=0)
-    assert set(texts) == {*SENTENCES, *splits.train.texts[:5]}
-    assert {normalized(text) for text in texts}.isdisjoint(normalized(text) for text in [*SCORED, *splits.test.texts])
+def test_no_text_that_is_scored_and_no_goal_is_learned_from(data):
+    texts = training_texts(data, clauses=0)
+    assert sorted(texts) == sorted(set(SENTENCES))
 
 
-def test_clauses_and_goals_are_added_and_the_seed_decides(data):
-    goals = Dataset.goals().clean().split(seed=0).train.take(range(2))
-    texts = training_texts(data, goals=goals, repeats=3, clauses=1)
-    assert texts.count(goals.texts[0]) == 3
+def test_clauses_are_added_and_the_seed_decides(data):
+    texts = training_texts(data, clauses=1)
     assert texts.count(SENTENCES[1]) == 1
     assert len({"今天下雨了", "我们不出门"} & set(texts)) == 1
-    assert texts == training_texts(data, goals=goals, repeats=3, clauses=1)
-    assert texts != training_texts(data, goals=goals, repeats=3, clauses=1, seed=1)
+    assert texts == training_texts(data, clauses=1)
+    assert any(texts != training_texts(data, clauses=1, seed=seed) for seed in range(1, 4))
