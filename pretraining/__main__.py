@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import argparse
 import logging
-import tempfile
 from pathlib import Path
 
-from goalkit import GOAL_TASKS, GoalModel
-from goalkit.backbones.inheritance import inherit_weights
+import attrs
+
+from goalkit import GoalModel
+from goalkit.compress import Compressor
 from goalkit.training import Distiller
 from goalkit.training.processes import Processes
-from pretraining.e5 import E5, pretrained_model, weights_file
+from pretraining.e5 import E5, weights_file
+from pretraining.student import student
 from pretraining.texts import training_texts
 
-LAYERS = (0, 3, 7, 11)
-"""Layers of the teacher that the student starts from."""
-WIDTHS = {"hidden_size": 384, "num_attention_heads": 12, "intermediate_size": 1536}
 OUTPUT = Path("build/pretraining")
 
 
@@ -43,17 +42,14 @@ def main() -> None:
     distiller = Distiller(epochs=arguments.epochs, max_length=64)
     run = distiller.fit(student(), texts, E5(weights_file()), folder=arguments.output, resume=True, checkpoint_steps=500)
     if Processes.current().first:
-        run.save(arguments.output / "model")
+        run.save(arguments.output / "run")
+        bare = encoder_alone(run.model)
+        Compressor.from_recipe("int8").compress(bare).model.save(arguments.output / "tiny-bert")
 
 
-def student() -> GoalModel:
-    """Return tiny-bert with layers, and rows of the vocabulary, of the teacher."""
-    with tempfile.TemporaryDirectory() as folder:
-        teacher = pretrained_model(Path(folder), GOAL_TASKS)
-    model = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, encoder=WIDTHS)
-    pieces = {piece: row for row, piece in enumerate(model.tokenizer.vocabulary)}
-    inherit_weights(model.encoder, pieces, teacher.encoder, pieces, LAYERS)
-    return model
+def encoder_alone(model: GoalModel) -> GoalModel:
+    """Return a model without tasks, as backbones ship it."""
+    return GoalModel(attrs.evolve(model.configuration, tasks=()), model.encoder, model.tokenizer)
 
 
 if __name__ == "__main__":
