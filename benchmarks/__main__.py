@@ -25,9 +25,10 @@ NAMES = (
     "few_labels",
     "titles",
     "transfer",
+    "people",
     "throughput",
 )
-FROM_DATA = ("few_labels", "titles", "transfer", "throughput")
+FROM_DATA = ("few_labels", "titles", "transfer", "people", "throughput")
 
 
 def main() -> None:

@@ -3,15 +3,13 @@
 Besides `thucnews_titles` (benchmarks/titles.py) and `smp2020` (benchmarks/few_labels.py), the folder of data holds `cic`,
 intents of customers (DataCLUE: `cic_train.json`, `cic_dev.json` and `cic_test_public.json`, JSON lines with `sentence` and
 `label_des`), and `kuake_qic`, intents of medical queries (CBLUE: `KUAKE-QIC_train.json` and `KUAKE-QIC_dev.json`, lists with
-`query` and `label`; its test part has no labels). The scores of each fitted model are kept in build/transfer, so that an
-interrupted benchmark continues.
+`query` and `label`; its test part has no labels).
 """
 
 from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,15 +18,13 @@ from typing import Any
 import attrs
 
 from benchmarks.few_labels import draw, read_intents
+from benchmarks.kept import kept
 from benchmarks.titles import read_titles
 from goalkit import Dataset, GoalModel, Splits, Trainer
-from goalkit.configuration import json_bytes
 from goalkit.evaluation import TaskScore, evaluate, ngram_baseline
-from goalkit.storage import write_file
 from goalkit.training import FewLabelsTrainer
 from pretraining.e5 import E5, weights_file
 
-KEPT = Path("build/transfer")
 SEEDS = 3
 SHOTS = 8
 TEACHER = Trainer(epochs=4, learning_rate=1e-4, batch_size=32, patience=2, max_length=64)
@@ -70,20 +66,12 @@ def measure(data: Path | None) -> dict[str, Any]:
             if seed == 0 or case.drawn:
                 fits["n-grams"] = f"{name}-n-grams-{seed}", partial(ngram_baseline, splits)
             for method, (file, fit) in fits.items():
-                found[name][method].append(_kept(file, fit))
+                found[name][method].append(kept("transfer", file, partial(_ready, fit)))
     return {"encoder": encoder, "trainer": repr(Trainer()), "teacher": repr(TEACHER), "sets": found}
 
 
-def _kept(name: str, fit: Callable[[], tuple[TaskScore, ...]]) -> list[dict[str, Any]]:
-    """Return the scores of a fitted model, from its file if it has been fitted before."""
-    path = KEPT / f"{name}.json"
-    if not path.exists():
-        start = time.perf_counter()
-        found = [attrs.asdict(score) for score in fit()]
-        write_file(path, json_bytes({"scores": found, "seconds": round(time.perf_counter() - start)}))
-    print(name, path.read_text(encoding="utf-8"), flush=True)
-    scores: list[dict[str, Any]] = json.loads(path.read_bytes())["scores"]
-    return scores
+def _ready(fit: Callable[[], tuple[TaskScore, ...]]) -> list[dict[str, Any]]:
+    return [attrs.asdict(each) for each in fit()]
 
 
 def _fit_tiny(splits: Splits, case: Case, seed: int) -> tuple[TaskScore, ...]:
