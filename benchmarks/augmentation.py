@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from goalkit import Dataset, Splits
-from goalkit.datasets.augmentation import Augmentation, Deletion, Numbers, Swap, Synonyms, Typos, augment
+from goalkit.datasets.augmentation import Augmentation, Deletion, Notes, Numbers, Swap, Synonyms, Typos, augment
 from goalkit.evaluation import ngram_baseline
 
 SIZES, SEEDS = (100, 500, 2000), range(5)
@@ -18,6 +18,7 @@ KINDS: dict[str, Callable[[float], Augmentation]] = {
     "synonyms": lambda strength: Synonyms(strength=strength),
     "typos": lambda strength: Typos(strength=strength),
     "numbers": lambda strength: Numbers(strength=strength),
+    "notes": lambda strength: Notes(strength=strength),
     "deletion": lambda strength: Deletion(strength=strength),
     "swap": lambda strength: Swap(strength=strength),
 }

@@ -13,6 +13,7 @@ from goalkit import GOAL_TASKS, Dataset
 from goalkit.datasets.augmentation import (
     Augmentation,
     Deletion,
+    Notes,
     Numbers,
     Swap,
     Synonyms,
@@ -31,6 +32,7 @@ OFFLINE = [
     Synonyms(strength=0.5),
     Typos(strength=0.3),
     Numbers(),
+    Notes(),
     Deletion(strength=0.3),
     Swap(strength=0.3),
 ]
@@ -146,7 +148,7 @@ def test_calls_that_make_no_sense_are_refused(some, augmentations, arguments, me
         augment(some, augmentations, **arguments)
 
 
-@pytest.mark.parametrize("kind", [Synonyms, Typos, Numbers, Deletion, Swap])
+@pytest.mark.parametrize("kind", [Synonyms, Typos, Numbers, Notes, Deletion, Swap])
 def test_strength_is_a_share(kind):
     with pytest.raises(ConfigurationError, match="strength is 1.5: it must be at least 0 and at most 1"):
         kind(strength=1.5)
@@ -357,3 +359,31 @@ def test_segmentation_is_silent_and_leaves_no_file(tmp_path):
     environment = {"TMPDIR": str(tmp_path), "PATH": "", "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment)
     assert (done.stdout, done.stderr, list(tmp_path.iterdir())) == (b"", b"", [])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("我今晚去跑步5公里。", "今晚去跑步5km"),
+        ("我们把阳台收拾一下吧！", "阳台收拾"),
+        ("深蹲100个", "深蹲；100个"),
+        ("这周末，带孩子去爬山", "这周末：带孩子去爬山"),
+        ("背完单词，洗漱，睡觉", "背完单词 + 洗漱 + 睡觉"),
+        ("我妈妈的生日礼物买好了", "我妈妈生日礼物买好了"),
+        ("每天练琴30分钟", "每天练琴30min"),
+    ],
+)
+def test_notes(text, wanted):
+    assert wanted in {variant for seed in range(20) for variant in variants(Notes(strength=0.8), text, seed)}
+
+
+@pytest.mark.parametrize("text", ["跑步", "我家装修", "报班学吧台咖啡", "看我不是药神", "戒烟"])
+def test_notes_leave_what_is_a_note_already(text):
+    assert variants(Notes(strength=1), text) == []
+
+
+@given(texts)
+def test_notes_keep_numbers_and_negations(text):
+    for variant in variants(Notes(strength=0.6), text):
+        assert re.findall("[0-9]+", variant) == re.findall("[0-9]+", text)
+        assert protected_words(variant)["negation"] == protected_words(text)["negation"]

@@ -12,7 +12,7 @@ from rapidfuzz.distance import Levenshtein
 
 from goalkit import GOAL_TASKS, Dataset, Task
 from goalkit.datasets import duplicate_groups, near_duplicates, skeleton
-from goalkit.datasets.augmentation import Augmentation, Deletion, Numbers, Swap, Synonyms, Typos, augment
+from goalkit.datasets.augmentation import Augmentation, Deletion, Notes, Numbers, Swap, Synonyms, Typos, augment
 from goalkit.datasets.duplicates import masked, near_duplicate_pairs
 from goalkit.errors import ConfigurationError, DatasetError
 
@@ -180,7 +180,7 @@ def test_split_leaks_no_near_duplicate_and_ignores_row_order(texts: list[str], s
 @given(
     texts=goals,
     seed=st.integers(0, 5),
-    kinds=st.sets(st.sampled_from((Deletion, Numbers, Swap, Synonyms, Typos)), min_size=1),
+    kinds=st.sets(st.sampled_from((Deletion, Notes, Numbers, Swap, Synonyms, Typos)), min_size=1),
     twin=st.sampled_from(("{}！", "{}呀", "第5天，{}", "第12天，{}")),
     later=st.booleans(),
 )

@@ -6,6 +6,7 @@ from goalkit.datasets.augmentation.derivation import augment
 from goalkit.datasets.augmentation.edits import Deletion, Swap
 from goalkit.datasets.augmentation.marian import MarianTranslator
 from goalkit.datasets.augmentation.masked_language_model import MaskedLanguageModel
+from goalkit.datasets.augmentation.notes import Notes
 from goalkit.datasets.augmentation.numbers import Numbers
 from goalkit.datasets.augmentation.synonyms import Synonyms, goal_synonyms, read_synonyms
 from goalkit.datasets.augmentation.typos import Typos, common_homophones, read_homophones
@@ -16,6 +17,7 @@ __all__ = [
     "Deletion",
     "MarianTranslator",
     "MaskedLanguageModel",
+    "Notes",
     "Numbers",
     "Swap",
     "Synonyms",
