@@ -65,7 +65,8 @@ from goalkit.training.processes import Processes
 
 def train(folder):
     goals = Dataset.goals().take(range(0, 6000, 60))
-    model = GoalModel.from_backbone("tiny-bert", tasks=goals.tasks, encoder={"hidden_size": 32, "num_hidden_layers": 1})
+    sizes = {"hidden_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1}
+    model = GoalModel.from_backbone("tiny-bert", tasks=goals.tasks, encoder=sizes)
     trainer = Trainer(epochs=2, batch_size=7, learning_rate=1e-3, dropout=%s, precision="float32")
     splits = Splits(goals, goals, goals)
     return trainer.fit(model, splits, folder=folder, resume=True, checkpoint_steps=3, progress=False)

@@ -68,7 +68,9 @@ def test_the_head_is_the_logistic_regression(labels):
 
 def test_one_row_a_label_is_enough():
     rows = Dataset.from_columns(["跑步", "读书"], {"kind": ["a", "b"]})
-    model = GoalModel.from_backbone("tiny-bert", tasks=rows.tasks, encoder={"num_hidden_layers": 1, "hidden_size": 32})
+    model = GoalModel.from_backbone(
+        "tiny-bert", tasks=rows.tasks, encoder={"num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 2}
+    )
     made = FewLabelsTrainer(**QUICK).fit(model, rows, progress=False)
     assert made.strengths == {"kind": FALLBACK}
     assert [each.labels["kind"] for each in made.model.predict(rows.texts)] == ["a", "b"]

@@ -137,7 +137,8 @@ from goalkit import Dataset, GoalModel, Splits, Trainer
 from goalkit.training import Search
 from goalkit.training.engine import Engine
 goals = Dataset.goals().take(range(0, 6000, 60))
-model = GoalModel.from_backbone("tiny-bert", tasks=goals.tasks, encoder={"hidden_size": 32, "num_hidden_layers": 1})
+sizes = {"hidden_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1}
+model = GoalModel.from_backbone("tiny-bert", tasks=goals.tasks, encoder=sizes)
 if sys.argv[2] == "die":
     Engine.step = lambda *_: os._exit(9)
 Search.wide(trials=6).run(model, Splits(goals, goals, goals), study=sys.argv[1], trainer=Trainer(epochs=1), progress=False)

@@ -88,7 +88,10 @@ def test_a_loss_that_is_no_number_stops_training(untrained, splits):
 
 def test_unknown_characters_are_warned_about(splits, caplog):
     model = GoalModel.from_backbone(
-        "tiny-bert", tasks=splits.train.tasks, vocabulary_from=["跑步"], encoder={"num_hidden_layers": 1, "hidden_size": 32}
+        "tiny-bert",
+        tasks=splits.train.tasks,
+        vocabulary_from=["跑步"],
+        encoder={"num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 2},
     )
     small = Splits(splits.validation, splits.validation, splits.test)
     Trainer(epochs=1).fit(model, small, progress=False)
