@@ -4,9 +4,10 @@ from goalkit.backbones.anatomy import Anatomy
 from goalkit.backbones.contract import Backbone, Checkpoint, Encoder
 from goalkit.backbones.discovery import find_backbone, installed_backbones
 from goalkit.backbones.inheritance import inherit_weights
-from goalkit.backbones.vocabulary import default_vocabulary, vocabulary_from_texts
+from goalkit.backbones.vocabulary import MULTIPLE, default_vocabulary, vocabulary_from_texts
 
 __all__ = [
+    "MULTIPLE",
     "Anatomy",
     "Backbone",
     "Checkpoint",

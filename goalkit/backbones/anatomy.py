@@ -27,12 +27,14 @@ class Anatomy:
         layers: from the lowest to the highest; a layer that is applied several times, as in ALBERT, is listed once.
         after: what runs after the last layer.
         last_normalization: the last module with a weight and a bias of the encoder's width, each float [H]; None without one.
+        words: the table of the vocabulary, which is looked up by token ids; None if it is no `torch.nn.Embedding`.
     """
 
     embeddings: tuple[nn.Module, ...]
     layers: tuple[nn.Module, ...]
     after: tuple[nn.Module, ...]
     last_normalization: nn.Module | None
+    words: nn.Embedding | None = None
 
     def depths(self, model: nn.Module) -> dict[str, int]:
         """How deep each parameter of `model`, which contains the encoder, lies.
@@ -64,7 +66,7 @@ def find_anatomy(encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor, 
     Raises:
         ModelError: part of each layer is outside the list.
     """
-    began, ended = _calls(encoder, input_ids, attention_mask)
+    began, ended, words = _calls(encoder, input_ids, attention_mask)
     layers = _layers(encoder, began)
     first = min((began[layer] for layer in layers), default=ended[encoder])
     last = max((ended[layer] for layer in layers), default=first)
@@ -83,18 +85,24 @@ def find_anatomy(encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor, 
         layers=layers,
         after=tuple(around["after"]),
         last_normalization=max(normalizations, key=ended.__getitem__, default=None),
+        words=words,
     )
 
 
 @torch.no_grad()
-def _calls(encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> tuple[dict[nn.Module, int], dict[nn.Module, int]]:
-    """When each module that runs is first called, and when it last returns."""
+def _calls(
+    encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor
+) -> tuple[dict[nn.Module, int], dict[nn.Module, int], nn.Embedding | None]:
+    """When each module that runs is first called, when it last returns, and which table is looked up by the ids."""
     clock = count()
     began: dict[nn.Module, int] = {}
     ended: dict[nn.Module, int] = {}
+    tables: list[nn.Embedding] = []
 
     def enter(module: nn.Module, arguments: Any) -> None:
         began.setdefault(module, next(clock))
+        if isinstance(module, nn.Embedding) and arguments and torch.equal(arguments[0].long(), input_ids.long()):
+            tables.append(module)
 
     def leave(module: nn.Module, arguments: Any, result: Any) -> None:
         ended[module] = next(clock)
@@ -108,7 +116,7 @@ def _calls(encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> tup
             encoder.eval()(input_ids, attention_mask, input_ids.shape[1])
         finally:
             encoder.train(training)
-    return began, ended
+    return began, ended, tables[0] if tables else None
 
 
 def _layers(encoder: nn.Module, began: Mapping[nn.Module, int]) -> tuple[nn.Module, ...]:

@@ -48,7 +48,6 @@ def inherit_weights(
         raise ModelError("the encoders are built differently: choose two of one architecture")
     shared = [piece for piece in pieces if piece in source_pieces]
     rows = torch.tensor([pieces[piece] for piece in shared]), torch.tensor([source_pieces[piece] for piece in shared])
-    size, source_size = max(pieces.values()) + 1, max(source_pieces.values()) + 1
     pairs = [
         *zip(mine.embeddings, theirs.embeddings, strict=True),
         *((layer, theirs.layers[number]) for layer, number in zip(mine.layers, layers, strict=True)),
@@ -60,10 +59,11 @@ def inherit_weights(
         for name, parameter in module.named_parameters():
             if name not in found:
                 raise ModelError(f"the other encoder has no {name}: choose one of the same architecture, not compressed")
-            if _is_vocabulary(module, name, size) and _is_vocabulary(other, name, source_size):
+            table = _owner(module, name)
+            if table is mine.words and table is not None and _owner(other, name) is theirs.words:
                 copies.append((parameter, _with_rows(name, parameter, found[name], rows)))
             else:
-                copies.append((parameter, _with_first_rows(name, parameter, found[name], _table(module, name) is not None)))
+                copies.append((parameter, _with_first_rows(name, parameter, found[name], isinstance(table, nn.Embedding))))
     for old, new in copies:  # all or none
         old.copy_(new)
     return len(shared) / len(pieces)
@@ -82,15 +82,8 @@ def _with_first_rows(name: str, parameter: Tensor, source: Tensor, table: bool) 
     return torch.cat([source[:kept], parameter[kept:]])
 
 
-def _table(module: nn.Module, name: str) -> nn.Embedding | None:
-    owner = module.get_submodule(name.rpartition(".")[0])
-    return owner if isinstance(owner, nn.Embedding) else None
-
-
-def _is_vocabulary(module: nn.Module, name: str, size: int) -> bool:
-    """Whether a parameter is the table of pieces: tables of positions and types have fewer rows than there are pieces."""
-    table = _table(module, name)
-    return table is not None and table.num_embeddings >= size and "position" not in name
+def _owner(module: nn.Module, name: str) -> nn.Module:
+    return module.get_submodule(name.rpartition(".")[0])
 
 
 def _check_shapes(name: str, mine: Tensor, theirs: Tensor) -> None:

@@ -10,6 +10,7 @@ from goalkit.compress.distillation import Distillation
 from goalkit.compress.palettisation import Palettisation
 from goalkit.compress.quantisation import Quantisation
 from goalkit.compress.recipes import RECIPES, Recipe, as_recipe
+from goalkit.compress.vocabulary import VocabularyTrimming
 from goalkit.teacher import Teacher
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Recipe",
     "Teacher",
     "Technique",
+    "VocabularyTrimming",
     "as_recipe",
     "find_technique",
     "installed_techniques",

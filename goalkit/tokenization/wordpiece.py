@@ -25,6 +25,10 @@ CHUNK = 10_000
 """Texts tokenised at a time. It limits memory: the intermediate results per text are large."""
 
 
+STARTS = ("a", "1", "✅")
+"""Starts of words by which a piece that continues words is tried."""
+
+
 @attrs.frozen
 class TokenBatch:
     """Token ids of N texts, padded to S: two int32 arrays [N, S]; the mask is 1 on tokens and 0 on padding.
@@ -66,7 +70,7 @@ class WordPieceTokenizer:
     def __attrs_post_init__(self) -> None:
         settings, known = self.settings, set(self.vocabulary)
         around = {settings.pad_token, settings.cls_token, settings.sep_token}
-        if missing := sorted(around - self._ids.keys() | {settings.unk_token} - known):
+        if missing := sorted(around - self.ids.keys() | {settings.unk_token} - known):
             raise ModelError(f"the vocabulary lacks {', '.join(missing)}: use the vocab.txt of a BERT tokenizer")
         if len(known) != len(self.vocabulary):
             raise ModelError("the vocabulary has repeated pieces: restore vocab.txt, ids depend on its lines")
@@ -75,9 +79,9 @@ class WordPieceTokenizer:
                 f"the vocabulary has the piece {broken[0]!r}, but vocab.txt has one piece per line: use another vocabulary"
             )
         for token in settings.added_tokens:
-            if token.id != self._ids[token.content]:
+            if token.id != self.ids[token.content]:
                 raise ModelError(
-                    f"added token {token.content!r} has the id {token.id}, but should have {self._ids[token.content]}: "
+                    f"added token {token.content!r} has the id {token.id}, but should have {self.ids[token.content]}: "
                     "list added tokens by id, and number those outside the vocabulary without gaps"
                 )
         forms = {"": ""}
@@ -127,20 +131,19 @@ class WordPieceTokenizer:
         return backend
 
     @cached_property
-    def _ids(self) -> dict[str, int]:
+    def ids(self) -> dict[str, int]:
         """The id of each piece and added token."""
-        added = (token.content for token in self.settings.added_tokens)
-        return {content: number for number, content in enumerate(dict.fromkeys([*self.vocabulary, *added]))}
+        return {content: number for number, content in enumerate(dict.fromkeys([*self.vocabulary, *self._added]))}
 
     @property
     def size(self) -> int:
         """Number of token ids: pieces, and added tokens that are not pieces."""
-        return len(self._ids)
+        return len(self.ids)
 
     @property
     def padding_id(self) -> int:
         """The id of the padding token."""
-        return self._ids[self.settings.pad_token]
+        return self.ids[self.settings.pad_token]
 
     def pieces(self, text: str) -> list[str]:
         """Split one text into pieces and added tokens, without `[CLS]` and `[SEP]`."""
@@ -186,7 +189,7 @@ class WordPieceTokenizer:
 
     def _framed(self, texts: Sequence[str], longest: int | None) -> Iterator[list[int]]:
         """Yield the ids of each text with `[CLS]` and `[SEP]`, at most `longest` in total."""
-        start, end = self._ids[self.settings.cls_token], self._ids[self.settings.sep_token]
+        start, end = self.ids[self.settings.cls_token], self.ids[self.settings.sep_token]
         most = None if longest is None else longest - 2
         for first in range(0, len(texts), CHUNK):
             chunk = list(texts[first : first + CHUNK])
@@ -200,8 +203,40 @@ class WordPieceTokenizer:
         steps = self.settings.cleaning
         return [clean_characters(text, steps) for text in texts] if steps else list(texts)
 
+    def reachable(self) -> list[str]:
+        """Return the pieces that some text is split into, in the order of their ids, and the special and added tokens.
+
+        Others are never the result: BERT's tokenizer puts spaces around Chinese characters and punctuation marks, so that no
+        `##汉` and no `[unused1]` can be, and changes the case and width of some characters.
+        """
+        settings = self.settings
+        fixed = {*SPECIAL_TOKENS, settings.unk_token, settings.cls_token, settings.sep_token, settings.pad_token, *self._added}
+        return [piece for piece in self.vocabulary if piece in fixed or self._is_word(piece) or self._continues_words(piece)]
+
+    def with_pieces(self, pieces: Sequence[str]) -> WordPieceTokenizer:
+        """Return the tokenizer with some of its pieces only, which get new ids, in this order; added tokens are kept."""
+        ids = {content: number for number, content in enumerate(dict.fromkeys([*pieces, *self._added]))}
+        added = [attrs.evolve(token, id=ids[token.content]) for token in self.settings.added_tokens]
+        added.sort(key=lambda token: token.id)
+        return WordPieceTokenizer(tuple(pieces), attrs.evolve(self.settings, added_tokens=tuple(added)))
+
+    def _is_word(self, text: str) -> bool:
+        """Whether a text remains one word, unchanged, before it is split into pieces."""
+        if len(text) > self.settings.max_input_chars_per_word:
+            return False
+        normal = self._backend.normalizer.normalize_str(self._cleaned([text])[0])
+        return [word for word, _ in self._backend.pre_tokenizer.pre_tokenize_str(normal)] == [text]
+
+    def _continues_words(self, piece: str) -> bool:
+        body = piece.removeprefix(self.settings.continuing_subword_prefix)
+        return body not in ("", piece) and any(self._is_word(start + body) for start in STARTS)
+
+    @property
+    def _added(self) -> list[str]:
+        return [token.content for token in self.settings.added_tokens]
+
     def unknown_share(self, texts: Sequence[str]) -> float:
         """Return the share, 0 to 1, of pieces in `texts` that are unknown."""
-        unknown, rows = self._ids[self.settings.unk_token], self._backend.encode_batch(self._cleaned(texts))
+        unknown, rows = self.ids[self.settings.unk_token], self._backend.encode_batch(self._cleaned(texts))
         total = sum(len(row.ids) for row in rows)
         return sum(row.ids.count(unknown) for row in rows) / total if total else 0.0

@@ -57,3 +57,14 @@ def test_chosen_layers_shared_pieces_and_first_positions_are_taken_over():
 def test_what_does_not_fit_is_refused(source, layers, message):
     with pytest.raises(ModelError, match=message):
         inherit(make(2), make(4, **source), layers)
+
+
+def test_a_vocabulary_may_be_smaller_than_the_table_of_positions():
+    source = make(1, texts=["跑步"], seed=1, max_position_embeddings=512)
+    model = make(1, texts=["步行"], max_position_embeddings=512)
+    assert source.tokenizer.size < 512
+    inherit(model, source, [0])
+    words, theirs = (each.encoder.anatomy().words.weight for each in (model, source))
+    assert torch.equal(words[pieces(model)["步"]], theirs[pieces(source)["步"]])
+    positions = source.encoder.model.embeddings.position_embeddings.weight
+    assert torch.equal(model.encoder.model.embeddings.position_embeddings.weight, positions)
