@@ -14,13 +14,16 @@ from goalkit.configuration import between
 from goalkit.model import GoalModel
 from goalkit.weights import PaletteWeight, store_as
 
-ROUNDS = 30
+ROUNDS = 1000
+BINS = 4096
 
 
 def fit_palette(weight: Tensor, bits: int) -> Tensor:
     """Fit the table of 2^bits values with the least squared error: k-means in one dimension (Lloyd, 1982).
 
-    In one dimension clusters are intervals of the sorted numbers, so each iteration is a few sums of intervals.
+    It starts from a table as dense as the cube root of the weights' density, which is best for very many values (Panter & Dite,
+    1951), and runs to convergence. In one dimension clusters are intervals of the sorted numbers, so each iteration is a few
+    sums of intervals.
 
     Args:
         weight: float32, finite.
@@ -31,7 +34,9 @@ def fit_palette(weight: Tensor, bits: int) -> Tensor:
     """
     numbers = np.sort(weight.numpy(), axis=None).astype(np.float64)
     sums = np.concatenate([[0.0], np.cumsum(numbers)])
-    values = np.quantile(numbers, (np.arange(2**bits) + 0.5) / 2**bits)
+    counts, bounds = np.histogram(numbers, BINS)
+    shares = np.concatenate([[0.0], np.cumsum(np.cbrt(counts))])
+    values = np.interp((np.arange(2**bits) + 0.5) / 2**bits * shares[-1], shares, bounds)
     for _ in range(ROUNDS):
         edges = np.concatenate([[0], np.searchsorted(numbers, (values[1:] + values[:-1]) / 2), [len(numbers)]])
         counts = np.diff(edges)
