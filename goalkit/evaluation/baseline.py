@@ -71,7 +71,8 @@ class NgramBaseline:
     @cached_property
     def _held_out(self) -> dict[str, tuple[npt.NDArray[np.float64], float]]:
         """Per task the margins of the rows, each by an SVM fitted without it, and the temperature that suits them."""
-        from sklearn.model_selection import KFold
+        with extra("train"):
+            from sklearn.model_selection import KFold
 
         features, found = self.vectorizer.transform(self.rows.texts), {}
         for task in self.rows.tasks:
@@ -90,7 +91,8 @@ def ngram_baseline(splits: Splits) -> tuple[TaskScore, ...]:
 
 
 def _svm() -> Any:
-    from sklearn.svm import LinearSVC
+    with extra("train"):
+        from sklearn.svm import LinearSVC
 
     return LinearSVC(random_state=0)
 

@@ -43,15 +43,15 @@ def test_the_losses_of_known_cases():
     assert same.loss({"embedding": torch.tensor([[3.0, 0], [1, 0]])}, batch_of([0, 1])).item() == pytest.approx(2 * (0.5 + 0.5))
 
 
-def test_a_student_of_soft_labels_is_nearer_to_its_teacher(run, few, student):
-    taught = run.model.predict_probabilities(few.train.texts)
+def test_a_student_of_soft_labels_is_nearer_to_its_teacher(run, few, student, splits):
+    soft = SoftLabels.of([run.model], few.train.texts, unlabelled=splits.train.texts[128:512], share=1)
     wanted = run.model.predict_probabilities(few.test.texts)
     distance = {}
-    for name, objective in (("labels", None), ("teacher", SoftLabels(probabilities=taught, share=1))):
-        model = TRAINER.fit(student, few, objective=objective, progress=False).model
+    for name, objective in (("labels", None), ("teacher", soft)):
+        model = attrs.evolve(TRAINER, epochs=5).fit(student, few, objective=objective, progress=False).model
         found = model.predict_probabilities(few.test.texts)
         distance[name] = np.mean([np.abs(found[task] - wanted[task]).mean() for task in wanted])
-    assert distance["teacher"] < distance["labels"]
+    assert distance["teacher"] < 0.9 * distance["labels"]
 
 
 def cosines(embeddings):

@@ -49,7 +49,7 @@ def test_a_gated_update_keeps_what_others_had(run, splits, head):
     labels = ["理财"] * len(taught)
     (update,) = rehearse_update(head, embeddings[taught], labels, parameters={"epochs": 50}, seeds=1).updates
     shipped, updated = predicted_labels(head, embeddings), predicted_labels(update.spec, embeddings)
-    gate = CorrectionGate.around(head, embeddings[taught], labels, threshold=0.7)
+    gate = CorrectionGate.around(head, embeddings[taught], labels, threshold=0.7, nearest=1)
     gated = np.where(gate.opens(embeddings), updated, shipped)
     assert (gated[taught] == "理财").all()
     assert (updated != shipped).mean() > (gated != shipped).mean()
