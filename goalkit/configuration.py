@@ -20,6 +20,17 @@ from goalkit.errors import ConfigurationError, GoalkitError
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
 
+def among(*allowed: int) -> Callable[[object, attrs.Attribute[int], int], None]:
+    """Return an attrs validator that accepts only the numbers `allowed`."""
+
+    def check(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+        if value not in allowed or isinstance(value, bool):
+            numbers = " or ".join([", ".join(map(str, allowed[:-1])), str(allowed[-1])])
+            raise ConfigurationError(f"{attribute.name} is {value!r}: it must be {numbers}")
+
+    return check
+
+
 def one_of(*allowed: str) -> Callable[[object, attrs.Attribute[str], str], None]:
     """Return an attrs validator that accepts only the strings `allowed`."""
 

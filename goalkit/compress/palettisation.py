@@ -1,4 +1,4 @@
-"""Palettisation: weights as small indices into a table of values fitted to each matrix."""
+"""Palettisation: weights as small indices into tables of values, fitted to each matrix or group of its rows."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor
 from goalkit.classifier import Classifier
 from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.layers import large_layers
-from goalkit.configuration import between
+from goalkit.configuration import among, between
 from goalkit.model import GoalModel
-from goalkit.weights import PaletteWeight, store_as
+from goalkit.weights import PaletteWeight, parts, store_as
 
 ROUNDS = 1000
 BINS = 4096
@@ -56,26 +56,48 @@ def nearest(weight: Tensor, palette: Tensor) -> Tensor:
     return torch.bucketize(weight, middles).to(torch.uint8)
 
 
-def palettise_weights(model: Classifier, bits: int) -> None:
-    """Store every large weight of the encoder as indices of `bits` bits into its own table, in place."""
+def palettise(weight: Tensor, *, bits: int, group_size: int | None = None) -> tuple[Tensor, Tensor]:
+    """Fit a table per matrix or per group of rows, and return the indices of its values nearest to the weights.
+
+    Args:
+        weight: float32 [rows, columns], finite.
+        bits: per index.
+        group_size: rows that share a table, a divisor of their number; None: all.
+
+    Returns:
+        Indices uint8 [rows, columns], and tables float32 [2^bits], or [groups, 2^bits].
+
+    Raises:
+        ModelError: the rows cannot be divided into groups of that size.
+    """
+    groups = weight.chunk(parts(weight.shape[0], group_size, "rows"))
+    palettes = [fit_palette(group, bits) for group in groups]
+    indices = torch.cat([nearest(group, palette) for group, palette in zip(groups, palettes, strict=True)])
+    return indices, palettes[0] if group_size is None else torch.stack(palettes)
+
+
+def palettise_weights(model: Classifier, bits: int, *, group_size: int | None = None) -> None:
+    """Store every large weight of the encoder as indices of `bits` bits into tables of values, in place."""
     for module, weight in large_layers(model):
-        palette = fit_palette(weight, bits)
-        store_as(module, "weight", nearest(weight, palette), PaletteWeight(palette))
+        indices, palette = palettise(weight, bits=bits, group_size=group_size)
+        store_as(module, "weight", indices, PaletteWeight(palette, group_size=group_size))
 
 
 @attrs.frozen(kw_only=True)
 class Palettisation(Technique):
-    """Stores every large weight of the encoder as indices into its own table.
+    """Stores every large weight of the encoder as indices into a table of values per matrix, or per group of rows.
 
     Args:
-        bits: per index; the table has 2^bits values.
+        bits: per index: 1, 2, 3, 4, 6 or 8; 3 bits need iOS 18.
+        group_size: rows that share a table; None: all rows of the matrix. Groups need iOS 18.
     """
 
     name = "palettisation"
-    bits: int = attrs.field(default=4, validator=between(1, 8, whole=True))
+    bits: int = attrs.field(default=4, validator=among(1, 2, 3, 4, 6, 8))
+    group_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(1, whole=True)))
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
         """See `Technique.apply`; does not use the context."""
         smaller = model.copy()
-        palettise_weights(smaller, self.bits)
+        palettise_weights(smaller, self.bits, group_size=self.group_size)
         return smaller

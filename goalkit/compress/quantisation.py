@@ -1,4 +1,4 @@
-"""Quantisation: weights as 8-bit integers with a scale per row."""
+"""Quantisation: weights as 8- or 4-bit integers with a scale per row, or per block of columns."""
 
 from __future__ import annotations
 
@@ -9,46 +9,59 @@ from torch import Tensor
 from goalkit.classifier import Classifier
 from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.layers import large_layers
+from goalkit.configuration import among, between
 from goalkit.model import GoalModel
-from goalkit.weights import AffineWeight, store_as
-
-_LARGEST = 127
+from goalkit.weights import AffineWeight, parts, store_as
 
 
-def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Quantise to 8 bits, symmetrically, with a scale per row (Jacob et al., 2018, arXiv 1712.05877, with zero point 0).
+def quantise(weight: Tensor, *, bits: int = 8, block_size: int | None = None) -> tuple[Tensor, Tensor]:
+    """Quantise symmetrically, with a scale per row or block (Jacob et al., 2018, arXiv 1712.05877, with zero point 0).
 
     The scale is rounded to half precision before the integers are computed, because a half-precision Core ML package stores
-    it that way. A row of zeros gets scale 1 and integers 0.
+    it that way. A row or block of zeros gets scale 1 and integers 0.
 
     Args:
         weight: float32 [rows, columns], finite.
+        bits: per integer.
+        block_size: columns that share a scale, a divisor of their number; None: the whole row.
 
     Returns:
-        Integers int8 [rows, columns] in -127..127, and scales float32 [rows, 1]; their product approximates `weight`. It is
-        coarser for rows with all magnitudes below 0.008: the finest scale of half precision is 6.1e-5.
+        Integers int8 [rows, columns], for 8 bits in -127..127, and scales float32 [rows, blocks]; their product approximates
+        `weight`. It is coarser where all magnitudes are small: the finest scale of half precision is 6.1e-5.
+
+    Raises:
+        ModelError: the columns cannot be divided into blocks of that size.
     """
-    half = torch.finfo(torch.float16)
-    scale = weight.abs().amax(dim=1, keepdim=True) / _LARGEST
+    half, largest = torch.finfo(torch.float16), 2 ** (bits - 1) - 1
+    blocks = weight.reshape(len(weight), parts(weight.shape[1], block_size, "columns"), -1)
+    scale = blocks.abs().amax(dim=2) / largest
     scale = torch.where(scale > 0, scale.clamp(min=half.tiny, max=half.max).half().float(), 1.0)
-    return torch.round(weight / scale).clamp(-_LARGEST, _LARGEST).to(torch.int8), scale
+    integers = torch.round(blocks / scale.unsqueeze(2)).clamp(-largest, largest).to(torch.int8)
+    return integers.reshape(weight.shape), scale
 
 
-def quantise_weights(model: Classifier) -> None:
-    """Store every large weight of the encoder as 8-bit integers with a scale per row, in place."""
+def quantise_weights(model: Classifier, *, bits: int = 8, block_size: int | None = None) -> None:
+    """Store every large weight of the encoder as integers with a scale per row or block, in place."""
     for module, weight in large_layers(model):
-        integers, scale = quantise_rows(weight)
-        store_as(module, "weight", integers, AffineWeight(scale))
+        integers, scale = quantise(weight, bits=bits, block_size=block_size)
+        store_as(module, "weight", integers, AffineWeight(scale, bits=bits, block_size=block_size))
 
 
 @attrs.frozen(kw_only=True)
 class Quantisation(Technique):
-    """Stores every large weight of the encoder as 8-bit integers with a scale per row."""
+    """Stores every large weight of the encoder as small integers with a scale per row, or per block of columns.
+
+    Args:
+        bits: per integer, 4 or 8. 4 bits need iOS 18.
+        block_size: columns that share a scale; None: the whole row. Blocks need iOS 18.
+    """
 
     name = "quantisation"
+    bits: int = attrs.field(default=8, validator=among(4, 8))
+    block_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(1, whole=True)))
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
         """See `Technique.apply`; does not use the context."""
         smaller = model.copy()
-        quantise_weights(smaller)
+        quantise_weights(smaller, bits=self.bits, block_size=self.block_size)
         return smaller

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from goalkit.errors import ExportError
-from goalkit.weights import AffineWeight, PaletteWeight, StoredWeight
+from goalkit.weights import AffineForm, AffineWeight, Form, PaletteForm, PaletteWeight, StoredWeight
 
 METADATA_VERSION = "_COREML_/metadata_version", torch.tensor(1)
 
@@ -50,4 +50,21 @@ def _affine(storage: AffineWeight) -> dict[str, Tensor]:
 
 @translate.register
 def _palette(storage: PaletteWeight) -> dict[str, Tensor]:
-    return {"compression_type": torch.tensor([PALETTISED]), "lut": storage.palette.reshape(1, 1, -1, 1)}
+    groups = storage.palette.reshape(-1, 2**storage.form.bits)
+    return {"compression_type": torch.tensor([PALETTISED]), "lut": groups[:, None, :, None]}
+
+
+@singledispatch
+def oldest_target(form: Form) -> str:
+    """Return the oldest deployment target that has operations for a form; `oldest_target.register` adds one."""
+    return "iOS16"
+
+
+@oldest_target.register
+def _affine_target(form: AffineForm) -> str:
+    return "iOS16" if form.bits == 8 and form.block_size is None else "iOS18"
+
+
+@oldest_target.register
+def _palette_target(form: PaletteForm) -> str:
+    return "iOS16" if form.bits != 3 and form.group_size is None else "iOS18"

@@ -8,7 +8,7 @@ A form consists of a subclass of `Form`, its settings, and one of `StoredWeight`
 """
 
 from goalkit.weights.affine import AffineForm, AffineWeight
-from goalkit.weights.contract import Form, StoredWeight
+from goalkit.weights.contract import Form, StoredWeight, parts
 from goalkit.weights.description import ActivationRange, CompressedLayers
 from goalkit.weights.palette import PaletteForm, PaletteWeight
 from goalkit.weights.parameters import kept_tensor, restore_float, store_as, stored_weights
@@ -29,6 +29,7 @@ __all__ = [
     "StoredWeight",
     "kept_tensor",
     "layer_shapes",
+    "parts",
     "register_form",
     "restore_float",
     "set_weight",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from goalkit.configuration import between
-from goalkit.weights.contract import Form, StoredWeight
+from goalkit.weights.contract import Form, StoredWeight, parts
 
 
 @attrs.frozen(kw_only=True)
@@ -27,26 +27,29 @@ class AffineForm(Form):
     block_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(1, whole=True)))
 
     def __str__(self) -> str:
-        return f"{self.bits}-bit {self.form}"
+        return f"{self.bits}-bit {self.form}" + ("" if self.block_size is None else f", blocks of {self.block_size}")
 
 
 class AffineWeight(StoredWeight[AffineForm]):
-    """A weight stored as signed 8-bit integers with a scale per row.
+    """A weight stored as small signed integers with a scale per row, or per block of columns of each row.
 
     The scales are representable in half precision, so that an FP16 package contains the same values.
 
     Args:
-        scale: float32 [rows, 1].
+        scale: float32 [rows, blocks]; one block without `block_size`.
+        bits: per integer, 4 or 8.
+        block_size: columns that share a scale; None: the whole row.
     """
 
-    def __init__(self, scale: Tensor) -> None:
-        super().__init__(AffineForm(bits=8))
+    def __init__(self, scale: Tensor, *, bits: int = 8, block_size: int | None = None) -> None:
+        super().__init__(AffineForm(bits=bits, block_size=block_size))
         self.scale: Tensor
         self.register_buffer("scale", scale)
 
     def forward(self, kept: Tensor) -> Tensor:
         """See `StoredWeight.forward`; `kept` is int8 [rows, columns]."""
-        return kept.to(self.scale.dtype) * self.scale
+        rows, blocks = self.scale.shape
+        return (kept.reshape(rows, blocks, -1).to(self.scale.dtype) * self.scale.unsqueeze(-1)).reshape(kept.shape)
 
     def integers(self, kept: Tensor) -> Iterable[tuple[Tensor, int]]:
         """See `StoredWeight.integers`."""
@@ -55,9 +58,11 @@ class AffineWeight(StoredWeight[AffineForm]):
     @classmethod
     def builds(cls, form: AffineForm) -> bool:
         """See `StoredWeight.builds`."""
-        return form == AffineForm(bits=8)
+        return form.bits in (4, 8)
 
     @classmethod
     def empty(cls, form: AffineForm, shape: tuple[int, int]) -> tuple[Tensor, Self]:
         """See `StoredWeight.empty`."""
-        return torch.zeros(shape, dtype=torch.int8), cls(torch.ones(shape[0], 1))
+        blocks = parts(shape[1], form.block_size, "columns")
+        scale = torch.ones(shape[0], blocks)
+        return torch.zeros(shape, dtype=torch.int8), cls(scale, bits=form.bits, block_size=form.block_size)

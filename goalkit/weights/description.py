@@ -70,10 +70,10 @@ class CompressedLayers:
         for name, form in self.weights.items():
             layer = _layer(model, name, source)
             try:
-                weight = weight_of(form)
+                kept, storage = weight_of(form).empty(form, layer_shape(layer))
             except ModelError as error:
                 raise ModelError(f"{source}: the weight of {name}: {error}") from error
-            store_as(layer, "weight", *weight.empty(form, layer_shape(layer)))
+            store_as(layer, "weight", kept, storage)
         if self.activations:
             name = next(iter(self.activations))
             raise ModelError(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from goalkit import Compressor
-from goalkit.compress.quantisation import quantise_rows
+from goalkit.compress.quantisation import quantise
 from goalkit.errors import ConfigurationError
 from goalkit.weights import stored_weights
 
@@ -14,7 +14,7 @@ weights = arrays.arrays(np.float32, (3, 5), elements=st.floats(-8, 8, width=32))
 
 
 def test_integers_and_scales_of_a_known_row():
-    integers, scale = quantise_rows(torch.tensor([[127.0, -63.5, 0.4, 0.6], [0.0, 0.0, 0.0, 0.0]]))
+    integers, scale = quantise(torch.tensor([[127.0, -63.5, 0.4, 0.6], [0.0, 0.0, 0.0, 0.0]]))
     assert integers.tolist() == [[127, -64, 0, 1], [0, 0, 0, 0]]
     assert scale.tolist() == [[1.0], [1.0]], "a row of zeros gets scale 1"
 
@@ -22,7 +22,7 @@ def test_integers_and_scales_of_a_known_row():
 @given(weights)
 def test_quantised_weight_is_nearest_and_its_scale_fits_half_precision(array):
     weight = torch.from_numpy(array)
-    integers, scale = quantise_rows(weight)
+    integers, scale = quantise(weight)
     assert integers.dtype == torch.int8
     assert int(integers.abs().max()) <= 127
     assert torch.equal(scale, scale.half().float())

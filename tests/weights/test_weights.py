@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from goalkit import Bundle, Compressor, CoreMLExporter, GoalModel
-from goalkit.compress.quantisation import quantise_rows
+from goalkit.compress.quantisation import quantise
 from goalkit.errors import ConfigurationError, ExportError, ModelError
 from goalkit.export.metadata import PRUNED, translate
 from goalkit.weights import (
@@ -81,7 +81,7 @@ def prune(model, kind=MaskedWeight, *, quantised=False):
             weight = module.weight.detach()
             mask = weight.abs() > weight.abs().median()
             if quantised:
-                integers, scale = quantise_rows(weight)
+                integers, scale = quantise(weight)
                 store_as(module, "weight", integers[mask], kind(mask, AffineWeight(scale)))
             else:
                 store_as(module, "weight", weight[mask], kind(mask))
@@ -144,6 +144,8 @@ def test_a_form_of_the_same_name_is_refused(sparse):
         ),
         ({"weights": {"encoder.nowhere": {"form": "affine", "bits": 8}}}, "there is no layer 'encoder.nowhere'"),
         ({"weights": {"encoder": {"form": "affine", "bits": 8}}}, "there is no layer 'encoder'"),
+        ({"weights": {DENSE: {"form": "affine", "bits": 8, "block_size": 7}}}, "64 columns has no equal parts of 7"),
+        ({"weights": {DENSE: {"form": "palette", "bits": 4, "group_size": 7}}}, "96 rows has no equal parts of 7"),
         ({"shapes": {"encoder": [2, 2]}}, "there is no layer 'encoder'"),
         ({"shapes": {DENSE: [0, 64]}}, "has the shape (0, 64): give rows and columns, at least 1 of each"),
         ({"shapes": {DENSE: [32, 64]}}, "does not fit config.json"),
@@ -162,8 +164,7 @@ def test_a_damaged_description_is_reported_in_one_line(untrained, tmp_path, comp
 @pytest.mark.parametrize(
     "compression",
     [
-        {"weights": {DENSE: {"form": "affine", "bits": 4, "block_size": 32}}},
-        {"weights": {DENSE: {"form": "palette", "bits": 4, "group_size": 8}}},
+        {"weights": {DENSE: {"form": "affine", "bits": 3}}},
         {"weights": {DENSE: {"form": "sparse", "nonzeros": 99, "values": {"form": "affine", "bits": 8}}}},
         {"activations": {DENSE: {"low": -3.5, "high": 4.0}}},
     ],

@@ -30,6 +30,6 @@ def unpack_array(packed: npt.NDArray[np.uint8], bits: int, count: int) -> npt.ND
 
 
 def pack_bits(values: Tensor, bits: int) -> Tensor:
-    """Pack uint8 [count] into bytes: the inverse of `unpack_bits`."""
-    flags = np.unpackbits(values.numpy()[:, None], axis=1, count=bits, bitorder="little")
+    """Pack uint8 or int8 [count], in two's complement, into bytes: the inverse of `unpack_bits`."""
+    flags = np.unpackbits(values.numpy().view(np.uint8)[:, None], axis=1, count=bits, bitorder="little")
     return torch.from_numpy(np.packbits(flags, bitorder="little"))
