@@ -12,6 +12,7 @@ import argparse
 import json
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from goalkit.configuration import json_bytes
 from goalkit.storage import write_file
 from goalkit.training import Distiller, cached_embeddings
 from pretraining.e5 import E5, weights_file
-from pretraining.student import LAYERS, student
+from pretraining.student import LAYERS, WIDTHS, student
 from pretraining.texts import training_texts
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Variant:
     """A student and how it is distilled."""
 
     layers: tuple[int, ...] | None = LAYERS
-    widths: dict[str, int] | None = None
+    widths: Mapping[str, int] = attrs.field(factory=WIDTHS.copy)
     distiller: Distiller = DISTILLER
 
 
@@ -46,7 +47,7 @@ VARIANTS = {
     "4 layers of 384, from the teacher's": Variant(),
     "4 layers of 384, random": Variant(layers=None),
     "3 layers of 384, from the teacher's": Variant(layers=(0, 5, 11)),
-    "4 layers of 312, random": Variant(layers=None, widths={"hidden_size": 312, "intermediate_size": 1200}),
+    "4 layers of 312, random": Variant(layers=None, widths={**WIDTHS, "hidden_size": 312, "intermediate_size": 1200}),
     "4 layers of 256, random": Variant(
         layers=None, widths={"hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 1024}
     ),

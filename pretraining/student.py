@@ -11,17 +11,19 @@ from goalkit.backbones import inherit_weights
 from pretraining.e5 import pretrained_model
 
 LAYERS = (0, 3, 7, 11)
-"""Layers of the teacher that tiny-bert starts from."""
+"""Layers of the teacher that the student starts from."""
+WIDTHS = {"hidden_size": 384, "num_attention_heads": 12, "intermediate_size": 1536}
+"""Those of the teacher."""
 
 
-def student(layers: Sequence[int] | None = LAYERS, widths: Mapping[str, int] | None = None) -> GoalModel:
-    """Return tiny-bert as it is before the distillation.
+def student(layers: Sequence[int] | None = LAYERS, widths: Mapping[str, int] = WIDTHS) -> GoalModel:
+    """Return the encoder as it is before the distillation.
 
     Args:
         layers: numbers of the teacher's layers; None for random weights.
-        widths: settings of the encoder that differ from tiny-bert's; with `layers`, its widths must be the teacher's.
+        widths: settings of the encoder; with `layers`, they must be the teacher's.
     """
-    settings = {**(widths or {}), **({} if layers is None else {"num_hidden_layers": len(layers)})}
+    settings = {**widths, **({} if layers is None else {"num_hidden_layers": len(layers)})}
     model = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, encoder=settings, weights="random")
     if layers is not None:
         with tempfile.TemporaryDirectory() as folder:
