@@ -204,6 +204,18 @@ def test_export_compresses_and_exports_a_saved_model(install, run, tmp_path):
     assert (tmp_path / "bundle" / "manifest.json").exists()
 
 
+def test_a_model_is_trimmed_with_the_extra_for_export_alone(install, run, tmp_path):
+    run.model.save(tmp_path / "model")
+    code = f"""
+from goalkit import Compressor, GoalModel
+model = GoalModel.load({str(tmp_path / "model")!r})
+small = Compressor.from_recipe("vocabulary-trimming").compress(model).model
+print(small.tokenizer.size < model.tokenizer.size)
+"""
+    page = install("export")("-c", code)
+    assert page.stdout == "True\n", page.stderr
+
+
 def test_without_coremltools_all_but_bundles_works(windows, exported):
     code = f"""
 from goalkit import Bundle, Compressor, CoreMLExporter, Dataset, GoalkitError, GoalModel, Trainer, UpdatableHeadBuilder

@@ -71,7 +71,8 @@ def command(
     from goalkit.cli.tables import console
     from goalkit.model import GoalModel
     from goalkit.storage import MODEL, check_replaceable
-    from goalkit.training import Distiller, student_of
+    from goalkit.student import student_of
+    from goalkit.training import Distiller
 
     if layers is not None and (own_vocabulary or backbone):
         raise click.UsageError("--layers takes over the teacher's backbone and vocabulary: leave the options for these out")

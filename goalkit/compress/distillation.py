@@ -8,6 +8,7 @@ from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.configuration import between
 from goalkit.errors import ConfigurationError
 from goalkit.model import GoalModel
+from goalkit.student import student_of
 from goalkit.teacher import Embedder, Predictor
 
 
@@ -43,7 +44,7 @@ class Distillation(Technique):
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
         """See `Technique.apply`; needs splits, and uses unlabelled texts, a teacher and a folder if they are given."""
-        from goalkit.training import Distiller, SoftLabels, Trainer, student_of
+        from goalkit.training import Distiller, SoftLabels, Trainer
 
         splits = context.require("splits", self)
         teacher = model if context.teacher is None else context.teacher

@@ -11,7 +11,8 @@ from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.configuration import between
 from goalkit.errors import ConfigurationError
 from goalkit.model import GoalModel
-from goalkit.tokenization import SPECIAL_TOKENS, WordPieceTokenizer
+from goalkit.student import student_of
+from goalkit.tokenization import WordPieceTokenizer
 from goalkit.weights import stored_weights
 
 
@@ -33,8 +34,6 @@ class VocabularyTrimming(Technique):
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
         """See `Technique.apply`; with `coverage` it needs texts or splits."""
-        from goalkit.training import student_of
-
         if any(stored_weights(model)):
             raise ConfigurationError("the model is already compressed: trim its vocabulary first")
         tokenizer = model.tokenizer
@@ -48,9 +47,7 @@ class VocabularyTrimming(Technique):
 
 def _covering(tokenizer: WordPieceTokenizer, texts: Sequence[str], share: float) -> set[str]:
     """Return the most frequent pieces of texts that make up this share of all, and the special and added tokens."""
-    settings = tokenizer.settings
-    found = {*SPECIAL_TOKENS, settings.unk_token, settings.cls_token, settings.sep_token, settings.pad_token}
-    found |= {token.content for token in settings.added_tokens}
+    found = set(tokenizer.reserved)
     counts = Counter(piece for text in texts for piece in tokenizer.pieces(text))
     missing = share * counts.total()
     for piece, count in counts.most_common():

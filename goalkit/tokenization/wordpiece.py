@@ -145,6 +145,13 @@ class WordPieceTokenizer:
         """The id of the padding token."""
         return self.ids[self.settings.pad_token]
 
+    @property
+    def reserved(self) -> frozenset[str]:
+        """The special tokens, BERT's and its own, and the added tokens."""
+        settings = self.settings
+        own = settings.unk_token, settings.cls_token, settings.sep_token, settings.pad_token
+        return frozenset({*SPECIAL_TOKENS, *own, *self._added})
+
     def pieces(self, text: str) -> list[str]:
         """Split one text into pieces and added tokens, without `[CLS]` and `[SEP]`."""
         return [str(self._backend.id_to_token(number)) for number in self._backend.encode(self._cleaned([text])[0]).ids]
@@ -209,9 +216,8 @@ class WordPieceTokenizer:
         Others are never the result: BERT's tokenizer puts spaces around Chinese characters and punctuation marks, so that no
         `##汉` and no `[unused1]` can be, and changes the case and width of some characters.
         """
-        settings = self.settings
-        fixed = {*SPECIAL_TOKENS, settings.unk_token, settings.cls_token, settings.sep_token, settings.pad_token, *self._added}
-        return [piece for piece in self.vocabulary if piece in fixed or self._is_word(piece) or self._continues_words(piece)]
+        kept = self.reserved
+        return [piece for piece in self.vocabulary if piece in kept or self._is_word(piece) or self._continues_words(piece)]
 
     def with_pieces(self, pieces: Sequence[str]) -> WordPieceTokenizer:
         """Return the tokenizer with some of its pieces only, which get new ids, in this order; added tokens are kept."""

@@ -4,7 +4,7 @@ from goalkit.extras import extra
 
 with extra("train"):
     from goalkit.training.distillation import SameEmbeddings, SoftLabels
-    from goalkit.training.distiller import Distiller, student_of
+    from goalkit.training.distiller import Distiller
     from goalkit.training.few_labels import FewLabelsRun, FewLabelsTrainer
     from goalkit.training.objective import CrossEntropy, Objective
     from goalkit.training.run import Epoch, TrainingRun
@@ -30,5 +30,4 @@ __all__ = [
     "TrainingSettings",
     "cached_embeddings",
     "standardize_embeddings",
-    "student_of",
 ]

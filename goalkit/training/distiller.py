@@ -7,14 +7,11 @@ from pathlib import Path
 
 import attrs
 import numpy as np
-import torch
 
-from goalkit.backbones import MULTIPLE, find_backbone, inherit_weights
 from goalkit.configuration import between, to_dict
 from goalkit.errors import TrainingError
 from goalkit.model import GoalModel
 from goalkit.teacher import Embedder
-from goalkit.tokenization import WordPieceTokenizer
 from goalkit.training.distillation import SameEmbeddings
 from goalkit.training.encoding import EncodedRows
 from goalkit.training.loop import Bookkeeping, train
@@ -25,44 +22,6 @@ from goalkit.weights import stored_weights
 
 SAMPLE = 100_000
 """Texts whose mean embedding is subtracted from all."""
-
-
-def student_of(
-    teacher: GoalModel, layers: Sequence[int] | None = None, *, tokenizer: WordPieceTokenizer | None = None
-) -> GoalModel:
-    """Return a model made of layers of another one, with its embeddings, its last normalisation and its heads.
-
-    Args:
-        teacher: a model whose backbone has the setting `num_hidden_layers`, not compressed.
-        layers: numbers of its layers, from 0, in the order in which they are to run; by default all.
-        tokenizer: another one, all of whose pieces the teacher's tokenizer has; the table then has these rows alone, and zeros
-            up to a multiple of 32.
-
-    Raises:
-        ConfigurationError: the backbone has no such setting.
-        ModelError: there is no such layer, or the teacher is compressed.
-    """
-    found = find_backbone(teacher.configuration.backbone)
-    given = {key: value for key, value in teacher.configuration.encoder.items() if key not in ("vocab_size", "model_type")}
-    chosen = range(len(teacher.encoder.anatomy().layers)) if layers is None else layers
-    if layers is not None:
-        given["num_hidden_layers"] = len(layers)
-    rows = int(teacher.configuration.encoder["vocab_size"])
-    pieces = source = {str(row): row for row in range(rows)}
-    if tokenizer is not None:
-        pieces, source, rows = tokenizer.ids, teacher.tokenizer.ids, -(-tokenizer.size // MULTIPLE) * MULTIPLE
-        given |= {"pad_token_id": tokenizer.padding_id} if "pad_token_id" in given else {}
-    tokenizer = tokenizer or teacher.tokenizer
-    settings = found.configuration(rows, given)
-    configuration = attrs.evolve(teacher.configuration, encoder=settings, tokenizer=tokenizer.settings)
-    with torch.random.fork_rng(devices=[]):
-        student = GoalModel(configuration, found.encoder(settings), tokenizer)
-    words = student.encoder.anatomy().words
-    if words is not None:
-        torch.nn.init.zeros_(words.weight)
-    inherit_weights(student.encoder, pieces, teacher.encoder, source, chosen)
-    student.head_layers.load_state_dict(teacher.head_layers.state_dict())
-    return student
 
 
 @attrs.frozen(kw_only=True)

@@ -8,12 +8,12 @@ A form consists of a subclass of `Form`, its settings, and one of `StoredWeight`
 """
 
 from goalkit.weights.affine import AffineForm, AffineWeight
-from goalkit.weights.contract import Form, StoredWeight, parts
+from goalkit.weights.contract import Form, StoredWeight
 from goalkit.weights.description import ActivationRange, CompressedLayers
 from goalkit.weights.palette import PaletteForm, PaletteWeight
 from goalkit.weights.parameters import kept_tensor, restore_float, store_as, stored_weights
 from goalkit.weights.registry import register_form, weight_of
-from goalkit.weights.shapes import Layer, layer_shapes, set_weight
+from goalkit.weights.shapes import Layer, layer_shapes, parts, set_weight
 from goalkit.weights.sparse import SparseForm
 
 __all__ = [

@@ -9,8 +9,6 @@ from typing import ClassVar, Generic, Self, TypeVar
 import attrs
 from torch import Tensor, nn
 
-from goalkit.errors import ModelError
-
 
 @attrs.frozen(kw_only=True)
 class Form:
@@ -59,14 +57,3 @@ class StoredWeight(nn.Module, ABC, Generic[F]):
     @abstractmethod
     def empty(cls, form: F, shape: tuple[int, int]) -> tuple[Tensor, Self]:
         """Return `kept` and module for a weight [rows, columns], to be filled by `load_state_dict`."""
-
-
-def parts(size: int, part: int | None, noun: str) -> int:
-    """Return into how many equal parts of `part` rows or columns a weight is divided; one part if `part` is None.
-
-    Raises:
-        ModelError: the parts would not be equal.
-    """
-    if part is not None and size % part:
-        raise ModelError(f"a weight of {size} {noun} has no equal parts of {part}: choose a divisor of {size}")
-    return 1 if part is None else size // part

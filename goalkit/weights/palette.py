@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from goalkit.configuration import between
-from goalkit.weights.contract import Form, StoredWeight, parts
+from goalkit.weights.contract import Form, StoredWeight
+from goalkit.weights.shapes import parts
 
 
 @attrs.frozen(kw_only=True)

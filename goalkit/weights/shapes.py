@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from goalkit.errors import ModelError
+
 Layer = nn.Linear | nn.Embedding
 
 
@@ -34,3 +36,14 @@ def set_weight(layer: Layer, weight: Tensor, bias: Tensor | None = None) -> None
     layer.out_features, layer.in_features = weight.shape
     if bias is not None:
         layer.bias = nn.Parameter(bias)
+
+
+def parts(size: int, part: int | None, noun: str) -> int:
+    """Return into how many equal parts of `part` rows or columns a weight is divided; one part if `part` is None.
+
+    Raises:
+        ModelError: the parts would not be equal.
+    """
+    if part is not None and size % part:
+        raise ModelError(f"a weight of {size} {noun} has no equal parts of {part}: choose a divisor of {size}")
+    return 1 if part is None else size // part

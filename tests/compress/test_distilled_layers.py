@@ -8,7 +8,7 @@ from goalkit import Compressor, Splits
 from goalkit.compress import Distillation, Quantisation
 from goalkit.errors import ConfigurationError, ModelError
 from goalkit.evaluation import evaluate
-from goalkit.training import student_of
+from goalkit.student import student_of
 from goalkit.weights import stored_weights
 
 HALF = Distillation(layers=(1,), epochs=2, learning_rate=3e-3, task_epochs=6, task_learning_rate=3e-3)

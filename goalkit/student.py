@@ -1,0 +1,50 @@
+"""A smaller model made of parts of another one: some of its layers, or some of its pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import torch
+
+from goalkit.backbones import MULTIPLE, find_backbone, inherit_weights
+from goalkit.model import GoalModel
+from goalkit.tokenization import WordPieceTokenizer
+
+
+def student_of(
+    teacher: GoalModel, layers: Sequence[int] | None = None, *, tokenizer: WordPieceTokenizer | None = None
+) -> GoalModel:
+    """Return a model made of layers of another one, with its embeddings, its last normalisation and its heads.
+
+    Args:
+        teacher: a model whose backbone has the setting `num_hidden_layers`, not compressed.
+        layers: numbers of its layers, from 0, in the order in which they are to run; by default all.
+        tokenizer: another one, all of whose pieces the teacher's tokenizer has; the table then has these rows alone, and zeros
+            up to a multiple of 32.
+
+    Raises:
+        ConfigurationError: the backbone has no such setting.
+        ModelError: there is no such layer, or the teacher is compressed.
+    """
+    found = find_backbone(teacher.configuration.backbone)
+    given = {key: value for key, value in teacher.configuration.encoder.items() if key not in ("vocab_size", "model_type")}
+    chosen = range(len(teacher.encoder.anatomy().layers)) if layers is None else layers
+    if layers is not None:
+        given["num_hidden_layers"] = len(layers)
+    rows = int(teacher.configuration.encoder["vocab_size"])
+    pieces = source = {str(row): row for row in range(rows)}
+    if tokenizer is not None:
+        pieces, source, rows = tokenizer.ids, teacher.tokenizer.ids, -(-tokenizer.size // MULTIPLE) * MULTIPLE
+        given |= {"pad_token_id": tokenizer.padding_id} if "pad_token_id" in given else {}
+    tokenizer = tokenizer or teacher.tokenizer
+    settings = found.configuration(rows, given)
+    configuration = attrs.evolve(teacher.configuration, encoder=settings, tokenizer=tokenizer.settings)
+    with torch.random.fork_rng(devices=[]):
+        student = GoalModel(configuration, found.encoder(settings), tokenizer)
+    words = student.encoder.anatomy().words
+    if words is not None:
+        torch.nn.init.zeros_(words.weight)
+    inherit_weights(student.encoder, pieces, teacher.encoder, source, chosen)
+    student.head_layers.load_state_dict(teacher.head_layers.state_dict())
+    return student
