@@ -29,7 +29,7 @@ types: $(READY)
 
 older-numpy: $(READY)  # 2.4 casts differently, and coremltools 9.0 trips over it on graphs that are not ours
 	$(BIN)/python -m pip install --quiet --no-deps --target .venv/numpy-2.3 numpy==2.3.5
-	PYTHONPATH=.venv/numpy-2.3 $(BIN)/python -m pytest tests/export/test_transformers.py tests/export/test_export.py tests/export/runtime/test_operations.py
+	PYTHONPATH=.venv/numpy-2.3 $(BIN)/python -m pytest tests/export/test_transformers.py tests/export/test_half_precision.py tests/export/test_export.py tests/export/runtime/test_operations.py
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[bench,test]
