@@ -183,10 +183,10 @@ def page(found: dict[str, Any], where: str) -> str:
             "## The shipped encoder on other texts",
             "",
             "tiny-bert from the shipped weights, fine-tuned on the training part of each set with the defaults of `Trainer` "
-            f"and {SEEDS} seeds (SMP2020: `FewLabelsTrainer`, contrastive). Settings were chosen on the validation part of the "
-            "goals alone. No text of a development or test part was among the texts of the distillation. The teacher is "
-            "multilingual-e5-small with its own pieces, 12 layers of width 384, fine-tuned once per set. Real text, except for "
-            "the goals.",
+            f"and {SEEDS} seeds. Its settings were chosen on the validation part of the goals alone. On SMP2020 it is "
+            "`FewLabelsTrainer`, contrastive, with settings that were chosen on the development part of that set. No text of a "
+            "development or test part was among the texts of the distillation. The teacher is multilingual-e5-small with its "
+            "own pieces, 12 layers of width 384, fine-tuned once per set. Real text, except for the goals.",
             "",
             *lines,
             "",

@@ -23,6 +23,13 @@ def test_padding_changes_nothing(run):
     np.testing.assert_allclose(run.model.embed(TEXTS, length=64), alone, atol=2e-5)
 
 
+def test_what_a_model_is_asked_is_cleaned(run, exported):
+    untidy, clean = ["每天跑步５公里！！！", "戒\u200b糖　第１２天"], ["每天跑步5公里！", "戒糖 第12天"]
+    np.testing.assert_array_equal(run.model.embed(untidy), run.model.embed(clean))
+    for found, wanted in zip(exported.predict(untidy), exported.predict(clean), strict=True):
+        assert found.probabilities == wanted.probabilities
+
+
 def test_texts_beyond_the_positions_are_cut(run):
     with pytest.raises(ConfigurationError, match="length is 65, the encoder has 64 positions"):
         run.model.embed(["跑步"], length=65)
