@@ -8,6 +8,7 @@ from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.discovery import find_technique, installed_techniques
 from goalkit.compress.distillation import Distillation
 from goalkit.compress.palettisation import Palettisation
+from goalkit.compress.pruning import Pruning, SparseStorage
 from goalkit.compress.quantisation import Quantisation
 from goalkit.compress.recipes import RECIPES, Recipe, as_recipe
 from goalkit.compress.vocabulary import VocabularyTrimming
@@ -20,8 +21,10 @@ __all__ = [
     "Compressor",
     "Distillation",
     "Palettisation",
+    "Pruning",
     "Quantisation",
     "Recipe",
+    "SparseStorage",
     "Teacher",
     "Technique",
     "VocabularyTrimming",

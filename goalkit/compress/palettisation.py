@@ -12,7 +12,7 @@ from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.layers import large_layers
 from goalkit.configuration import among, between
 from goalkit.model import GoalModel
-from goalkit.weights import PaletteWeight, parts, store_as
+from goalkit.weights import PaletteWeight, nonzeros, parts, store_as
 
 ROUNDS = 1000
 BINS = 4096
@@ -56,13 +56,14 @@ def nearest(weight: Tensor, palette: Tensor) -> Tensor:
     return torch.bucketize(weight, middles).to(torch.uint8)
 
 
-def palettise(weight: Tensor, *, bits: int, group_size: int | None = None) -> tuple[Tensor, Tensor]:
+def palettise(weight: Tensor, *, bits: int, group_size: int | None = None, zeros: bool = True) -> tuple[Tensor, Tensor]:
     """Fit a table per matrix or per group of rows, and return the indices of its values nearest to the weights.
 
     Args:
         weight: float32 [rows, columns], finite.
         bits: per index.
         group_size: rows that share a table, a divisor of their number; None: all.
+        zeros: fit the tables to zero weights, too; the index of a zero is not used otherwise.
 
     Returns:
         Indices uint8 [rows, columns], and tables float32 [2^bits], or [groups, 2^bits].
@@ -71,16 +72,25 @@ def palettise(weight: Tensor, *, bits: int, group_size: int | None = None) -> tu
         ModelError: the rows cannot be divided into groups of that size.
     """
     groups = weight.chunk(parts(weight.shape[0], group_size, "rows"))
-    palettes = [fit_palette(group, bits) for group in groups]
+    palettes = [fit_palette(group if zeros or not group.any() else group[group != 0], bits) for group in groups]
     indices = torch.cat([nearest(group, palette) for group, palette in zip(groups, palettes, strict=True)])
     return indices, palettes[0] if group_size is None else torch.stack(palettes)
 
 
-def palettise_weights(model: Classifier, bits: int, *, group_size: int | None = None) -> None:
-    """Store every large weight of the encoder as indices of `bits` bits into tables of values, in place."""
+def palettise_weights(model: Classifier, bits: int, *, group_size: int | None = None, sparse: bool = False) -> None:
+    """Store every large weight of the encoder as indices of `bits` bits into tables of values, in place.
+
+    Args:
+        model: not compressed.
+        bits: per index.
+        group_size: rows that share a table; None: all.
+        sparse: fit the tables to the weights that are not zero, and store their indices alone.
+    """
     for module, weight in large_layers(model):
-        indices, palette = palettise(weight, bits=bits, group_size=group_size)
-        store_as(module, "weight", indices, PaletteWeight(palette, group_size=group_size))
+        indices, palette = palettise(weight, bits=bits, group_size=group_size, zeros=not sparse)
+        storage = PaletteWeight(palette, group_size=group_size)
+        kept, stored = nonzeros(indices, storage, weight != 0) if sparse else (indices, storage)
+        store_as(module, "weight", kept, stored)
 
 
 @attrs.frozen(kw_only=True)
@@ -90,14 +100,17 @@ class Palettisation(Technique):
     Args:
         bits: per index: 1, 2, 3, 4, 6 or 8; 3 bits need iOS 18.
         group_size: rows that share a table; None: all rows of the matrix. Groups need iOS 18.
+        sparse: fit the tables to the weights that are not zero, and store their indices alone, and a bit per weight. It needs
+            iOS 18.
     """
 
     name = "palettisation"
     bits: int = attrs.field(default=4, validator=among(1, 2, 3, 4, 6, 8))
     group_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(1, whole=True)))
+    sparse: bool = False
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
         """See `Technique.apply`; does not use the context."""
         smaller = model.copy()
-        palettise_weights(smaller, self.bits, group_size=self.group_size)
+        palettise_weights(smaller, self.bits, group_size=self.group_size, sparse=self.sparse)
         return smaller

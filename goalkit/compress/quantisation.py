@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import attrs
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from goalkit.classifier import Classifier
+from goalkit.compress.constrained import train_constrained
 from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.layers import large_layers
 from goalkit.configuration import among, between
 from goalkit.model import GoalModel
-from goalkit.weights import AffineWeight, parts, store_as
+from goalkit.weights import AffineWeight, nonzeros, parts, store_as
 
 
 def quantise(weight: Tensor, *, bits: int = 8, block_size: int | None = None) -> tuple[Tensor, Tensor]:
@@ -40,28 +41,74 @@ def quantise(weight: Tensor, *, bits: int = 8, block_size: int | None = None) ->
     return integers.reshape(weight.shape), scale
 
 
-def quantise_weights(model: Classifier, *, bits: int = 8, block_size: int | None = None) -> None:
-    """Store every large weight of the encoder as integers with a scale per row or block, in place."""
+def quantise_weights(model: Classifier, *, bits: int = 8, block_size: int | None = None, sparse: bool = False) -> None:
+    """Store every large weight of the encoder as integers with a scale per row or block, in place.
+
+    Args:
+        model: not compressed.
+        bits: per integer.
+        block_size: columns that share a scale; None: the whole row.
+        sparse: store the integers that are not zero alone.
+    """
     for module, weight in large_layers(model):
         integers, scale = quantise(weight, bits=bits, block_size=block_size)
-        store_as(module, "weight", integers, AffineWeight(scale, bits=bits, block_size=block_size))
+        storage = AffineWeight(scale, bits=bits, block_size=block_size)
+        kept, stored = nonzeros(integers, storage) if sparse else (integers, storage)
+        store_as(module, "weight", kept, stored)
 
 
 @attrs.frozen(kw_only=True)
 class Quantisation(Technique):
     """Stores every large weight of the encoder as small integers with a scale per row, or per block of columns.
 
+    With `epochs`, the model is first trained with its weights rounded to these very integers and scales, whose gradients pass
+    the rounding unchanged (quantisation-aware training; Jacob et al., 2018, arXiv 1712.05877).
+
     Args:
         bits: per integer, 4 or 8. 4 bits need iOS 18.
         block_size: columns that share a scale; None: the whole row. Blocks need iOS 18.
+        sparse: store the integers that are not zero alone, and a bit per weight: smaller if `Pruning` has left enough zeros. It
+            needs iOS 18.
+        epochs: maximum number of passes over the training rows with rounded weights; 0: none.
+        learning_rate: of this training.
     """
 
     name = "quantisation"
     bits: int = attrs.field(default=8, validator=among(4, 8))
     block_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(1, whole=True)))
+    sparse: bool = False
+    epochs: int = attrs.field(default=0, validator=between(0, whole=True))
+    learning_rate: float = attrs.field(default=5e-5, validator=between(0, 1, above=True))
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
-        """See `Technique.apply`; does not use the context."""
+        """See `Technique.apply`; needs splits, and uses a folder, if `epochs` is not 0."""
         smaller = model.copy()
-        quantise_weights(smaller, bits=self.bits, block_size=self.block_size)
+        if self.epochs:
+            smaller = train_constrained(
+                model,
+                lambda weight: Rounded(weight, self.bits, self.block_size, sparse=self.sparse),
+                self,
+                context,
+                epochs=self.epochs,
+                learning_rate=self.learning_rate,
+            )
+        quantise_weights(smaller, bits=self.bits, block_size=self.block_size, sparse=self.sparse)
         return smaller
+
+
+class Rounded(nn.Module):
+    """A parametrisation that rounds a weight as it will be stored, and passes gradients to it unchanged."""
+
+    def __init__(self, weight: Tensor, bits: int, block_size: int | None, *, sparse: bool) -> None:
+        super().__init__()
+        self.bits, self.block_size = bits, block_size
+        self.mask: Tensor | None
+        self.register_buffer("mask", weight != 0 if sparse else None)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the rounded weight."""
+        with torch.no_grad():
+            values = weight if self.mask is None else weight * self.mask
+            integers, scale = quantise(values, bits=self.bits, block_size=self.block_size)
+            rounded = AffineWeight(scale, bits=self.bits, block_size=self.block_size)(integers)
+        return weight + (rounded - weight).detach()

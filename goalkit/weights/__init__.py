@@ -14,7 +14,7 @@ from goalkit.weights.palette import PaletteForm, PaletteWeight
 from goalkit.weights.parameters import kept_tensor, restore_float, store_as, stored_weights
 from goalkit.weights.registry import register_form, weight_of
 from goalkit.weights.shapes import Layer, layer_shapes, parts, set_weight
-from goalkit.weights.sparse import SparseForm
+from goalkit.weights.sparse import SparseForm, SparseWeight, nonzeros
 
 __all__ = [
     "ActivationRange",
@@ -26,9 +26,11 @@ __all__ = [
     "PaletteForm",
     "PaletteWeight",
     "SparseForm",
+    "SparseWeight",
     "StoredWeight",
     "kept_tensor",
     "layer_shapes",
+    "nonzeros",
     "parts",
     "register_form",
     "restore_float",

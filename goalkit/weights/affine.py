@@ -11,6 +11,7 @@ from torch import Tensor
 
 from goalkit.configuration import between
 from goalkit.weights.contract import Form, StoredWeight
+from goalkit.weights.registry import register_form
 from goalkit.weights.shapes import parts
 
 
@@ -67,3 +68,6 @@ class AffineWeight(StoredWeight[AffineForm]):
         blocks = parts(shape[1], form.block_size, "columns")
         scale = torch.ones(shape[0], blocks)
         return torch.zeros(shape, dtype=torch.int8), cls(scale, bits=form.bits, block_size=form.block_size)
+
+
+register_form(AffineForm, AffineWeight)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from goalkit.configuration import between
 from goalkit.weights.contract import Form, StoredWeight
+from goalkit.weights.registry import register_form
 from goalkit.weights.shapes import parts
 
 
@@ -67,3 +68,6 @@ class PaletteWeight(StoredWeight[PaletteForm]):
         groups = parts(shape[0], form.group_size, "rows")
         palette = torch.zeros(values) if form.group_size is None else torch.zeros(groups, values)
         return torch.zeros(shape, dtype=torch.uint8), cls(palette, group_size=form.group_size)
+
+
+register_form(PaletteForm, PaletteWeight)

@@ -6,13 +6,10 @@ from typing import Any
 
 from goalkit.configuration import tagged
 from goalkit.errors import ConfigurationError, ModelError
-from goalkit.weights.affine import AffineForm, AffineWeight
 from goalkit.weights.contract import F, Form, StoredWeight
-from goalkit.weights.palette import PaletteForm, PaletteWeight
-from goalkit.weights.sparse import SparseForm
 
-_FORMS: dict[str, type[Form]] = {each.form: each for each in (AffineForm, PaletteForm, SparseForm)}
-_WEIGHTS: dict[type[Form], type[StoredWeight[Any]]] = {AffineForm: AffineWeight, PaletteForm: PaletteWeight}
+_FORMS: dict[str, type[Form]] = {}
+_WEIGHTS: dict[type[Form], type[StoredWeight[Any]]] = {}
 
 
 def register_form(form: type[F], weight: type[StoredWeight[F]]) -> None:
@@ -34,12 +31,17 @@ def find_form(name: str) -> type[Form]:
     return _FORMS[name]
 
 
+def builds(form: Form) -> bool:
+    """Whether this version supports a form with its settings."""
+    weight = _WEIGHTS.get(type(form))
+    return weight is not None and weight.builds(form)
+
+
 def weight_of(form: Form) -> type[StoredWeight[Any]]:
     """Return the module class that computes a weight of this form. Raises ModelError if this version does not support it."""
-    weight = _WEIGHTS.get(type(form))
-    if weight is None or not weight.builds(form):
+    if not builds(form):
         raise ModelError(f"this version of goalkit does not support the form {form!r}: update goalkit")
-    return weight
+    return _WEIGHTS[type(form)]
 
 
 tagged(Form, key="form", find=find_form, omit_defaults=True)

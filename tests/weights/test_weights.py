@@ -2,89 +2,84 @@
 
 import json
 
+import attrs
 import numpy as np
 import pytest
 import torch
 
 from goalkit import Bundle, Compressor, CoreMLExporter, GoalModel
-from goalkit.compress.quantisation import quantise
 from goalkit.errors import ConfigurationError, ExportError, ModelError
-from goalkit.export.metadata import PRUNED, translate
+from goalkit.export.metadata import QUANTISED, translate
 from goalkit.weights import (
     AffineForm,
-    AffineWeight,
-    SparseForm,
+    Form,
     StoredWeight,
     register_form,
     registry,
     set_weight,
     store_as,
     stored_weights,
-    weight_of,
 )
 
 TEXTS = ["跑步", "每天背50个单词，坚持一个月，谁也别拦我", "戒糖第十二天了"]
 DENSE = "encoder.model.encoder.layer.0.intermediate.dense"
 
 
-class UntranslatedWeight(StoredWeight):
-    """A mask, and the weights under it, as floats or in a form of their own; export does not know it."""
+@attrs.frozen(kw_only=True)
+class SignForm(Form):
+    """Another form than goalkit's own: signs, and a magnitude per row."""
 
-    def __init__(self, mask, values=None):
-        super().__init__(SparseForm(nonzeros=int(mask.sum()), values=values and values.form))
-        self.register_buffer("mask", mask)
-        self.values = values
+    form = "signs"
+
+
+class UntranslatedWeight(StoredWeight):
+    """Computes weights from signs; export does not know it."""
+
+    def __init__(self, magnitude):
+        super().__init__(SignForm())
+        self.register_buffer("magnitude", magnitude)
 
     def forward(self, kept):
-        dense = torch.zeros(self.mask.shape, dtype=kept.dtype)
-        dense[self.mask] = kept
-        return dense if self.values is None else self.values(dense)
+        return kept * self.magnitude
 
     def integers(self, kept):
-        return [(self.mask.to(torch.uint8), 1), *(self.values.integers(kept) if self.values else ())]
+        return [(kept, 8)]
 
     @classmethod
     def builds(cls, form):
-        return form.values is None or weight_of(form.values) is not None
+        return True
 
     @classmethod
     def empty(cls, form, shape):
-        kept, values = (torch.zeros(()), None) if form.values is None else weight_of(form.values).empty(form.values, shape)
-        storage = cls(torch.zeros(shape, dtype=torch.bool), values)
-        storage.form = form
-        return torch.zeros(form.nonzeros, dtype=kept.dtype), storage
+        return torch.zeros(shape, dtype=torch.int8), cls(torch.ones(shape[0], 1))
 
 
-class MaskedWeight(UntranslatedWeight):
+class SignWeight(UntranslatedWeight):
     """One that can be exported."""
 
 
 @translate.register
-def _(storage: MaskedWeight):
-    values = {} if storage.values is None else translate(storage.values)
-    return {**values, "compression_type": torch.tensor([PRUNED, *values.get("compression_type", ())])}
+def _(storage: SignWeight):
+    quantised = {"quantization_n_bits": torch.tensor(8), "quantization_scale": storage.magnitude}
+    return {"compression_type": torch.tensor([QUANTISED]), **quantised}
 
 
 @pytest.fixture
-def sparse(monkeypatch):
-    """The sparse form, registered for one test."""
+def signs(monkeypatch):
+    """The form, registered for one test."""
     for name in ("_FORMS", "_WEIGHTS"):
         monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
-    register_form(SparseForm, MaskedWeight)
+    register_form(SignForm, SignWeight)
 
 
-def prune(model, kind=MaskedWeight, *, quantised=False):
-    """A copy with the smaller half of the weights of each layer's feed-forward network left out."""
+def only_signs(model, kind=SignWeight):
+    """A copy with the signs of the weights of each layer's feed-forward network."""
     copy = model.copy()
     for layer in copy.encoder.model.encoder.layer:
         for module in (layer.intermediate.dense, layer.output.dense):
             weight = module.weight.detach()
-            mask = weight.abs() > weight.abs().median()
-            if quantised:
-                integers, scale = quantise(weight)
-                store_as(module, "weight", integers[mask], kind(mask, AffineWeight(scale)))
-            else:
-                store_as(module, "weight", weight[mask], kind(mask))
+            magnitude = weight.abs().mean(1, keepdim=True).half().float()
+            store_as(module, "weight", weight.sign().to(torch.int8), kind(magnitude))
     return copy
 
 
@@ -99,37 +94,34 @@ def edited(folder, **compression):
     return folder
 
 
-@pytest.mark.parametrize(("quantised", "values"), [(False, {}), (True, {"values": {"form": "affine", "bits": 8}})])
-def test_another_form_is_saved_and_loaded_once_it_is_registered(run, sparse, tmp_path, quantised, values):
-    pruned = prune(run.model, quantised=quantised)
-    folder = pruned.save(tmp_path / "model")
-    weights = configuration(folder)["compression"]["weights"]
-    assert weights[DENSE] == {"form": "sparse", "nonzeros": 64 * 96 // 2, **values}
+def test_another_form_is_saved_and_loaded_once_it_is_registered(run, signs, tmp_path):
+    changed = only_signs(run.model)
+    folder = changed.save(tmp_path / "model")
+    assert configuration(folder)["compression"]["weights"][DENSE] == {"form": "signs"}
     again = GoalModel.load(folder)
-    assert [type(storage) for _, _, storage in stored_weights(again)] == [MaskedWeight] * 4
-    np.testing.assert_array_equal(again.embed(TEXTS), pruned.embed(TEXTS))
-    assert again.digest() == pruned.digest() != run.model.digest()
+    assert [type(storage) for _, _, storage in stored_weights(again)] == [SignWeight] * 4
+    np.testing.assert_array_equal(again.embed(TEXTS), changed.embed(TEXTS))
+    assert again.digest() == changed.digest() != run.model.digest()
 
 
-@pytest.mark.parametrize(("target", "quantised"), [("iOS16", False), ("iOS18", False), ("iOS18", True)])
-def test_another_form_is_exported_once_it_has_a_translation(run, tmp_path, splits, target, quantised):
-    pruned = prune(run.model, quantised=quantised)
-    bundle = CoreMLExporter(sequence_length=48, deployment_target=target).export(pruned, tmp_path / "bundle")
-    assert bundle.manifest.origin.compression == {"sparse 8-bit affine" if quantised else "sparse": 4}
-    report = Bundle.open(bundle.path, source=pruned).verify(splits.train.texts + splits.test.texts)
+def test_another_form_is_exported_once_it_has_a_translation(run, tmp_path, splits):
+    changed = only_signs(run.model)
+    bundle = CoreMLExporter(sequence_length=48).export(changed, tmp_path / "bundle")
+    assert bundle.manifest.origin.compression == {"signs": 4}
+    report = Bundle.open(bundle.path, source=changed).verify(splits.train.texts + splits.test.texts)
     assert report.passed, report.failures
 
 
 def test_a_form_without_a_translation_is_refused(run, tmp_path):
-    message = r"stored as sparse \(UntranslatedWeight\) has no translation to Core ML: register one"
+    message = r"stored as signs \(UntranslatedWeight\) has no translation to Core ML: register one"
     with pytest.raises(ExportError, match=message):
-        CoreMLExporter(sequence_length=16).export(prune(run.model, UntranslatedWeight), tmp_path / "bundle")
+        CoreMLExporter(sequence_length=16).export(only_signs(run.model, UntranslatedWeight), tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
 
-def test_a_form_of_the_same_name_is_refused(sparse):
-    with pytest.raises(ConfigurationError, match="there is already a form called 'sparse'"):
-        register_form(SparseForm, UntranslatedWeight)
+def test_a_form_of_the_same_name_is_refused(signs):
+    with pytest.raises(ConfigurationError, match="there is already a form called 'signs'"):
+        register_form(SignForm, UntranslatedWeight)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +157,7 @@ def test_a_damaged_description_is_reported_in_one_line(untrained, tmp_path, comp
     "compression",
     [
         {"weights": {DENSE: {"form": "affine", "bits": 3}}},
-        {"weights": {DENSE: {"form": "sparse", "nonzeros": 99, "values": {"form": "affine", "bits": 8}}}},
+        {"weights": {DENSE: {"form": "sparse", "nonzeros": 99, "values": {"form": "affine", "bits": 3}}}},
         {"activations": {DENSE: {"low": -3.5, "high": 4.0}}},
     ],
 )

@@ -1,0 +1,54 @@
+"""Training under a constraint: zeros that remain zeros, or weights that are rounded whenever they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from goalkit.compress.contract import CompressionContext, Technique
+from goalkit.compress.layers import large_layers
+from goalkit.model import GoalModel
+from goalkit.weights import restore_float
+
+
+def train_constrained(
+    model: GoalModel,
+    constraint: Callable[[Tensor], nn.Module],
+    technique: Technique,
+    context: CompressionContext,
+    *,
+    epochs: int,
+    learning_rate: float,
+    name: str = "training",
+) -> GoalModel:
+    """Return a copy whose large weights satisfy a constraint, fine-tuned under it.
+
+    Args:
+        model: not changed.
+        constraint: makes, from a weight, the module that computes the constrained weight from the trained one.
+        technique: who asks for it.
+        context: needs splits unless `epochs` is 0.
+        epochs: maximum number of passes over the training rows; the validation rows select the best one.
+        learning_rate: peak learning rate.
+        name: of the folder, in that of the context, in which the training can be resumed.
+    """
+    from goalkit.training import Trainer
+
+    changed = model.copy()
+    for layer, weight in list(large_layers(changed)):
+        parametrize.register_parametrization(layer, "weight", constraint(weight))
+    if epochs:
+        trainer = Trainer(epochs=epochs, learning_rate=learning_rate, seed=context.seed)
+        folder = None if context.folder is None else context.folder / name
+        changed = trainer.fit(
+            changed,
+            context.require("splits", technique),
+            folder=folder,
+            resume=folder is not None,
+            progress=context.progress,
+        ).model
+    for layer in [each for each in changed.encoder.modules() if parametrize.is_parametrized(each, "weight")]:
+        restore_float(layer, "weight")
+    return changed.requires_grad_()
