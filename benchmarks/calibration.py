@@ -18,7 +18,7 @@ def measure(data: Path | None) -> dict[str, Any]:
     splits = Dataset.goals().clean().split(seed=0)
     runs = []
     for seed in range(SEEDS):
-        model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, seed=seed)
+        model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, weights="random", seed=seed)
         runs.append(calibration_errors(TRAINER.fit(model, splits, progress=False).model, splits))
     return {"rows": len(splits.test), "runs": runs}
 

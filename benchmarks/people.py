@@ -13,6 +13,7 @@ import re
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ import numpy.typing as npt
 from benchmarks.kept import kept
 from goalkit import GOAL_TASKS, CoreMLExporter, Dataset, GoalModel, Trainer
 from goalkit.compress import Compressor
+from goalkit.datasets import Splits, duplicate_groups
+from goalkit.datasets.augmentation import Notes, augment
 from goalkit.evaluation import NgramBaseline
 
 HALVES = ("dev", "test")
@@ -61,14 +64,48 @@ def measure(data: Path | None) -> dict[str, Any]:
     assert data is not None
     splits = Dataset.goals().clean().split(seed=0)
     people = {half: read_people(data / "goals_people" / f"{half}.tsv") for half in HALVES}
-    encoder = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks).digest()
+    _check_apart([text for each in people.values() for text in each.texts])
+    answers = {
+        "n-grams": [_ngrams(splits.train, people)],
+        "tiny": [_tiny(splits, seed, people) for seed in range(SEEDS)],
+    }
+    return {
+        "rows": {half: {name: int((ids >= 0).sum()) for name, ids in each.labels.items()} for half, each in people.items()},
+        "trainer": repr(Trainer()),
+        "scores": {method: [_scores(each, people) for each in every] for method, every in answers.items()},
+        "manners": _by_manner(answers["tiny"], people["dev"]),
+        "steps": _steps(splits, people),
+    }
 
-    def ngrams() -> Answers:
-        fitted = NgramBaseline.fit(splits.train)
+
+def _check_apart(texts: Sequence[str]) -> None:
+    """Exit if a goal that is written as a note is a near-duplicate of a scored one."""
+    notes = [text for text, style in styles().items() if style != "sentence"]
+    groups = duplicate_groups([*notes, *texts])
+    if shared := set(groups[: len(notes)]) & set(groups[len(notes) :]):
+        raise SystemExit(f"{len(shared)} goals are near-duplicates of goals that people wrote: remove them from goals.csv")
+
+
+def styles() -> dict[str, str]:
+    """Return the style of each shipped goal."""
+    with (files("goalkit.resources") / "goals.csv").open(encoding="utf-8", newline="") as file:
+        return {row["text"]: row["style"] for row in csv.DictReader(file)}
+
+
+def _ngrams(train: Dataset, people: Mapping[str, People]) -> Answers:
+    def fit() -> Answers:
+        fitted = NgramBaseline.fit(train)
         return _answers({half: fitted.predict_probabilities(each.texts) for half, each in people.items()})
 
-    def tiny(seed: int) -> Answers:
-        model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, seed=seed)
+    found: Answers = kept("people", f"n-grams-{train.digest()[:12]}", fit)
+    return found
+
+
+def _tiny(splits: Splits, seed: int, people: Mapping[str, People]) -> Answers:
+    """Return the answers of the 8-bit bundle of a tiny-bert."""
+    model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, seed=seed)
+
+    def fit() -> Answers:
         trained = Trainer(seed=seed).fit(model, splits, progress=False).model
         small = Compressor.from_recipe("int8").compress(trained).model
         with tempfile.TemporaryDirectory() as folder:
@@ -79,17 +116,30 @@ def measure(data: Path | None) -> dict[str, Any]:
             for half, rows in found.items()
         }
 
-    data_digest = splits.train.digest()[:12]
-    answers = {
-        "n-grams": [kept("people", f"n-grams-{data_digest}", ngrams)],
-        "tiny": [kept("people", f"{encoder[:12]}-{data_digest}-{seed}", lambda seed=seed: tiny(seed)) for seed in range(SEEDS)],
+    found: Answers = kept("people", f"{model.digest()[:12]}-{splits.train.digest()[:12]}-{seed}", fit)
+    return found
+
+
+def _steps(splits: Splits, people: Mapping[str, People]) -> dict[str, Any]:
+    """Return the accuracies on the dev half of what is trained on parts of the goals, or more than these; one seed."""
+    style = dict(zip(Dataset.goals().clean().texts, styles().values(), strict=True))
+    train = splits.train
+    sentences = train.take([row for row, text in enumerate(train.texts) if style[text] == "sentence"])
+    apart = (splits.validation, splits.test)
+    steps = {
+        "sentences": sentences,
+        "sentences, and notes made of them": augment(sentences, [Notes()], apart_from=apart),
+        "sentences and notes: the shipped goals": train,
+        "the shipped goals, and notes made of them": augment(train, [Notes()], apart_from=apart),
     }
-    return {
-        "rows": {half: {name: int((ids >= 0).sum()) for name, ids in each.labels.items()} for half, each in people.items()},
-        "trainer": repr(Trainer()),
-        "scores": {method: [_scores(each, people) for each in every] for method, every in answers.items()},
-        "manners": _by_manner(answers["tiny"], people["dev"]),
-    }
+    found: dict[str, Any] = {}
+    for name, rows in steps.items():
+        answers = {"n-grams": _ngrams(rows, people), "tiny": _tiny(attrs.evolve(splits, train=rows), 0, people)}
+        found[name] = {"rows": len(rows)}
+        for method, each in answers.items():
+            scores = _scores(each, people)["dev"]
+            found[name][method] = {task: score["accuracy"] for task, score in scores.items()}
+    return found
 
 
 def read_people(path: Path) -> People:
@@ -147,8 +197,8 @@ def _by_manner(answers: Sequence[Answers], people: People) -> dict[str, Any]:
     return found
 
 
-def page(found: dict[str, Any], where: str) -> str:
-    """Return the section of docs/benchmarks.md."""
+def table(found: dict[str, Any]) -> str:
+    """Return the scores on the test half, by task."""
     lines = [
         "| task | rows | char n-grams + SVM | tiny-bert, 8-bit, median | worst and best | answered | right of the answered |",
         "|---|---|---|---|---|---|---|",
@@ -162,11 +212,20 @@ def page(found: dict[str, Any], where: str) -> str:
             f"{min(accuracies):.1%} … {max(accuracies):.1%} | {statistics.median(each['coverage'] for each in tiny):.0%} | "
             f"{statistics.median(each['answered'] for each in tiny):.1%} |"
         )
+    return "\n".join([*lines, ""])
+
+
+def page(found: dict[str, Any], where: str) -> str:
+    """Return the section of docs/benchmarks.md."""
     names = [task.name for task in GOAL_TASKS]
     manners = [f"| manner | share | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
     for manner, each in found["manners"].items():
         shares = " | ".join(f"{each[name]:.0%}" for name in names)
         manners.append(f"| {manner} | {each['share']:.0%} | {shares} |")
+    steps = [f"| trained on | rows | n-grams: {', '.join(names)} | tiny-bert |", "|---|---|---|---|"]
+    for step, each in found["steps"].items():
+        scores = " | ".join(" / ".join(f"{each[method][name]:.1%}" for name in names) for method in ("n-grams", "tiny"))
+        steps.append(f"| {step} | {each['rows']:,} | {scores} |")
     return "\n".join(
         [
             "## Goals that people wrote",
@@ -176,11 +235,15 @@ def page(found: dict[str, Any], where: str) -> str:
             f"language model wrote, with {SEEDS} seeds, and are executed as bundles. No setting was chosen on this half. A row "
             f"is answered if the model is surer than a threshold, which {COVERAGE:.0%} of the other half exceed.",
             "",
-            *lines,
-            "",
+            table(found),
             "The other half by manner of writing, which is recognised roughly, by patterns; mean accuracy:",
             "",
             *manners,
+            "",
+            "What the notes among the shipped goals bring, and notes that the augmentation `Notes` makes of sentences; the "
+            "same half, one seed:",
+            "",
+            *steps,
             "",
             where,
             "",

@@ -91,11 +91,23 @@ def demo_table(found: dict[str, Any]) -> str:
 
 
 def _demo(found: dict[str, Any]) -> str:
-    return f"## The demo\n\nGoals written by a language model, random initial weights.\n\n{demo_table(found)}"
+    return f"## The demo\n\nGoals written by a language model.\n\n{demo_table(found)}"
 
 
 def _corpus(found: dict[str, Any]) -> str:
-    lines = ["| check | value | limit | result |", "|---|---|---|---|"]
+    twice = found["labelled_twice"]
+    lines = [
+        f"Two passes labelled {twice['texts']:,} notes, before any was dropped:",
+        "",
+        "| | same label | Cohen's kappa |",
+        "|---|---|---|",
+        *(f"| {task} | {each['same']:.1%} | {each['kappa']:.3f} |" for task, each in twice["tasks"].items()),
+        "",
+        f"{found['changed']} labels of sentences were changed by the present guide. The quality report:",
+        "",
+        "| check | value | limit | result |",
+        "|---|---|---|---|",
+    ]
     lines += [f"| {each['name']} | {each['value']} | {each['limit']} | {each['state']} |" for each in found["checks"]]
     return "\n".join([*lines, "", _where(found), ""])
 
@@ -200,6 +212,7 @@ SECTIONS = {
 
 TABLES = {
     "demo": ("README.md", demo_table),
+    "people": ("README.md", people.table),
     "installs": ("README.md", _installs),
     "corpus": ("docs/goal-corpus.md", _corpus),
     "families": ("docs/families.md", families.table),

@@ -94,7 +94,7 @@ def _work(order: dict[str, Any]) -> dict[str, Any]:
     goals = Dataset.goals().clean()
     splits = goals.split(seed=0)
     splits = Splits(splits.train.take(range(ROWS)), splits.validation.take(range(200)), splits.test)
-    model = GoalModel.from_backbone("tiny-bert", tasks=goals.tasks)
+    model = GoalModel.from_backbone("tiny-bert", tasks=goals.tasks, weights="random")
     folder = Path(order.pop("folder"))
     if order.pop("search", False):
         some = Splits(splits.train.take(range(300)), splits.validation, splits.test)

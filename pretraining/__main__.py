@@ -21,11 +21,14 @@ from goalkit import GoalModel
 from goalkit.compress import Compressor
 from goalkit.training import Distiller
 from goalkit.training.processes import Processes
+from goalkit.training.teachers import CHUNK
 from pretraining.e5 import E5, weights_file
 from pretraining.student import student
 from pretraining.texts import training_texts
 
 OUTPUT = Path("build/pretraining")
+TEXTS = 80 * CHUNK
+"""Texts that the shipped weights have learned from."""
 
 
 def main() -> None:
@@ -34,7 +37,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with everyday/open.txt.gz and the benchmarks' sets")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder for the teacher's embeddings, log and checkpoints")
     parser.add_argument("--epochs", type=int, default=2, help="passes over the texts")
-    parser.add_argument("--texts", type=int, help="learn from this many texts only, for a trial")
+    parser.add_argument("--texts", type=int, default=TEXTS, help="number of texts to learn from; some thousands for a trial")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 

@@ -94,7 +94,7 @@ def _pretrained(parts: Splits) -> GoalModel:
 
 
 def _from_scratch(parts: Splits) -> GoalModel:
-    model = GoalModel.from_backbone("tiny-bert", tasks=parts.train.tasks, seed=0)
+    model = GoalModel.from_backbone("tiny-bert", tasks=parts.train.tasks, weights="random", seed=0)
     return Trainer(epochs=10, learning_rate=5e-4, batch_size=16, seed=0).fit(model, parts).model
 
 

@@ -16,7 +16,7 @@ from goalkit.cli.paths import Writes
     epilog="""\b
 Examples:
   goalkit demo
-  goalkit demo --output /tmp/goalkit --epochs 3""",
+  goalkit demo --output /tmp/goalkit --epochs 1""",
 )
 @click.option(
     "--output",
@@ -25,7 +25,7 @@ Examples:
     show_default=True,
     help="Folder for all results.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Maximum number of epochs.")
+@click.option("--epochs", type=click.IntRange(1), default=4, show_default=True, help="Maximum number of epochs.")
 @click.option("--seed", type=SEED, default=0, show_default=True)
 def command(output: Path, epochs: int, seed: int) -> None:
     """Build a verified bundle from the shipped goals: the whole workflow in a few minutes."""
@@ -53,8 +53,8 @@ def command(output: Path, epochs: int, seed: int) -> None:
     sizes = [len(side) for side in (splits.train, splits.validation, splits.test)]
     step(f"{sum(sizes)} goals by a language model: {sizes[0]} for training, {sizes[1]} for validation, {sizes[2]} for testing")
     model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, seed=seed)
-    step(f"tiny-bert with {sum(each.numel() for each in model.parameters()) / 1e6:.1f} M random weights")
-    run = Trainer(epochs=epochs, learning_rate=5e-4, batch_size=16, seed=seed).fit(model, splits)
+    step(f"tiny-bert with {sum(each.numel() for each in model.parameters()) / 1e6:.1f} M pretrained weights")
+    run = Trainer(epochs=epochs, seed=seed).fit(model, splits)
     run.save(output / "model")
     step("8-bit weights")
     small = Compressor.from_recipe("int8").compress(run.model, splits)
@@ -90,7 +90,6 @@ def command(output: Path, epochs: int, seed: int) -> None:
     console.print(
         f"\nBuilt {bundle.path} in {seconds:.0f} seconds: {megabytes(report.bundle_bytes)} to add to an app, "
         f"its package {megabytes(report.package_bytes)}, from a model of {megabytes(small.bytes_before)}.\n"
-        "The encoder started from random weights, so n-grams may still be better; use pre-trained weights to improve it.\n"
         "Next steps:\n"
         f"  goalkit predict --bundle {bundle.path} 今晚跑五公里\n"
         f"  goalkit verify {bundle.path} --model {output}/model-int8 --reference {output}/model\n"

@@ -126,9 +126,9 @@ TRAINER_OPTIONS = (
         type=Reads(),
         help="JSON file with the settings of a Trainer, such as the output of `goalkit search`.",
     ),
-    click.option("--epochs", type=click.IntRange(1), help="Maximum number of epochs.  [default: 10]"),
-    click.option("--learning-rate", type=float, help="2e-5 to 1e-4 suits pre-trained weights.  [default: 5e-4]"),
-    click.option("--batch-size", type=click.IntRange(1), help="Rows per batch.  [default: 16]"),
+    click.option("--epochs", type=click.IntRange(1), help="Maximum number of epochs.  [default: 4]"),
+    click.option("--learning-rate", type=float, help="Peak learning rate; 5e-4 suits random weights.  [default: 2e-4]"),
+    click.option("--batch-size", type=click.IntRange(1), help="Rows per batch.  [default: 32]"),
     click.option("--optimizer", type=click.Choice(["adamw", "sgd"])),
     click.option("--schedule", type=click.Choice(["linear", "cosine", "constant"])),
     click.option("--dropout", type=click.FloatRange(0, 0.9)),
@@ -148,14 +148,14 @@ def trainer_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_trainer(settings: Path | None, seed: int, options: Mapping[str, Any]) -> Trainer:
-    """Return the Trainer of a settings file, or one for small models, updated with the given options."""
+    """Return the Trainer of a settings file, or the default one, updated with the given options."""
     import attrs
 
     from goalkit.configuration import from_dict, read_json
     from goalkit.errors import ConfigurationError
     from goalkit.training import Trainer
 
-    trainer = Trainer(epochs=10, learning_rate=5e-4)
+    trainer = Trainer()
     if settings is not None:
         found = read_json(settings, error=ConfigurationError)
         if not isinstance(found, dict):

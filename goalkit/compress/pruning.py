@@ -68,7 +68,8 @@ def smallest(weight: Tensor, amount: float, group: int | None = None) -> Tensor:
         ConfigurationError: the columns cannot be divided into such groups.
     """
     if group is None:
-        kept = prune.L1Unstructured(amount=amount).compute_mask(weight, torch.ones_like(weight))
+        method = prune.L1Unstructured(amount=amount)
+        kept: Tensor = method.compute_mask(weight, torch.ones_like(weight))  # type: ignore[no-untyped-call]
         return kept.bool()
     if weight.shape[1] % group:
         raise ConfigurationError(f"{weight.shape[1]} columns have no groups of {group}: choose a divisor")

@@ -110,5 +110,5 @@ class Rounded(nn.Module):
         with torch.no_grad():
             values = weight if self.mask is None else weight * self.mask
             integers, scale = quantise(values, bits=self.bits, block_size=self.block_size)
-            rounded = AffineWeight(scale, bits=self.bits, block_size=self.block_size)(integers)
+            rounded: Tensor = AffineWeight(scale, bits=self.bits, block_size=self.block_size)(integers)
         return weight + (rounded - weight).detach()

@@ -89,9 +89,7 @@ def test_only_nonzero_weights_are_stored_saved_and_exported(pruned, dense_bytes,
 
 def test_joint_forms_need_a_newer_system(pruned, tmp_path):
     small = Compressor([Quantisation(sparse=True)]).compress(pruned).model
-    with pytest.raises(
-        ConfigurationError, match="sparse 8-bit affine, which iOS17 does not have"
-    ):
+    with pytest.raises(ConfigurationError, match="sparse 8-bit affine, which iOS17 does not have"):
         CoreMLExporter(sequence_length=16, deployment_target="iOS17").export(small, tmp_path / "bundle")
 
 

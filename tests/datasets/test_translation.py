@@ -37,7 +37,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def some() -> Dataset:
-    return Dataset.goals().take(range(0, 6000, 50))
+    return Dataset.goals().take(range(0, 11_400, 95))
 
 
 @attrs.define
