@@ -26,9 +26,10 @@ NAMES = (
     "titles",
     "transfer",
     "people",
+    "notes",
     "throughput",
 )
-FROM_DATA = ("few_labels", "titles", "transfer", "people", "throughput")
+FROM_DATA = ("few_labels", "titles", "transfer", "people", "notes", "throughput")
 
 
 def main() -> None:

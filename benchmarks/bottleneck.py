@@ -18,7 +18,7 @@ def measure(data: Path | None) -> dict[str, Any]:
     cases = []
     for backbone in BACKBONES:
         for count in TEXTS:
-            whole = GoalModel.from_backbone(backbone, tasks=goals.tasks)
+            whole = GoalModel.from_backbone(backbone, tasks=goals.tasks, weights="random")
             reduced = whole.copy()
             named = [profile(whole, goals.texts[:count], length=LENGTH)]
             _remove(reduced, named[0].kinds[0].name)

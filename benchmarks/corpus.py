@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.metrics import cohen_kappa_score
 
 from goalkit import GOAL_TASKS
-from goalkit.datasets import Dataset, QualityLimits, quality_report
+from goalkit.datasets import GOAL_LIMITS, Dataset, quality_report
 
 PAGE = Path(__file__).parent.parent / "docs" / "goal-corpus-report.html"
 RESULTS = Path(__file__).parent / "results"
@@ -17,9 +17,6 @@ RELABELLED, TWICE, CHANGED = LABELLINGS = [
 """Labels of some goals by an earlier guide; both labels of every note; labels of sentences that the present guide changed."""
 
 NO_GOAL = "?"
-LIMITS = QualityLimits(combination_ratio=8.0, label_errors=0.1)
-"""Those of any corpus, but for two: combinations of labels are as uneven as people's, and n-grams, which suspect errors, do not
-see how much work is behind a short note, for which two passes agree on 95 % of the labels."""
 REMARK = (
     "The second labelling is by a language model, which had the annotation guide and {texts} goals without their labels. "
     "The goals were written and labelled by language models, too. How far people would agree is not known."
@@ -31,7 +28,7 @@ def measure(data: Path | None) -> dict[str, Any]:
     goals, second = Dataset.goals(), Dataset.from_csv(RELABELLED)
     report = quality_report(
         goals,
-        limits=LIMITS,
+        limits=GOAL_LIMITS,
         splits=goals.clean().split(),
         vocabulary_of="tiny-bert",
         relabelled=second,

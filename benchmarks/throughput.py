@@ -136,7 +136,7 @@ WAYS: dict[str, tuple[Way, Sequence[int]]] = {
 
 def _windows(backbone: str, titles: Dataset) -> dict[str, Any]:
     """Choose the fastest batch size for each method, then measure tokens per second in alternating windows."""
-    model = GoalModel.from_backbone(backbone, tasks=titles.tasks)
+    model = GoalModel.from_backbone(backbone, tasks=titles.tasks, weights="random")
     swept: dict[str, dict[int, float]] = {}
     for name, (way, batches) in WAYS.items():
         swept[name] = (

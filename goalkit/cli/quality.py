@@ -37,7 +37,7 @@ def command(
     """
     from goalkit.cli.reports import show_quality
     from goalkit.cli.tables import console
-    from goalkit.datasets import quality_report
+    from goalkit.datasets import GOAL_LIMITS, QualityLimits, quality_report
     from goalkit.errors import DatasetError
 
     if output and output.suffix not in {".html", ".json"}:
@@ -50,6 +50,7 @@ def command(
         remarks.append(f"The rows cannot be split: {error}.")
     report = quality_report(
         rows,
+        limits=QualityLimits() if data else GOAL_LIMITS,
         splits=splits,
         vocabulary_of=backbone,
         relabelled=columns.read(relabelled, None) if relabelled else None,

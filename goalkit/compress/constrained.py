@@ -28,15 +28,17 @@ def train_constrained(
     Args:
         model: not changed.
         constraint: makes, from a weight, the module that computes the constrained weight from the trained one.
-        technique: who asks for it.
+        technique: the technique that is applied, for messages.
         context: needs splits unless `epochs` is 0.
         epochs: maximum number of passes over the training rows; the validation rows select the best one.
         learning_rate: peak learning rate.
-        name: of the folder, in that of the context, in which the training can be resumed.
+        name: subfolder of the context's folder, from which the training is resumed.
     """
     from goalkit.training import Trainer
 
     changed = model.copy()
+    names = {id(layer) for layer, _ in large_layers(changed)}
+    constrained = [name for name, layer in changed.encoder.named_modules() if id(layer) in names]
     for layer, weight in list(large_layers(changed)):
         parametrize.register_parametrization(layer, "weight", constraint(weight))
     if epochs:
@@ -49,6 +51,6 @@ def train_constrained(
             resume=folder is not None,
             progress=context.progress,
         ).model
-    for layer in [each for each in changed.encoder.modules() if parametrize.is_parametrized(each, "weight")]:
-        restore_float(layer, "weight")
+    for each in constrained:
+        restore_float(changed.encoder.get_submodule(each), "weight")
     return changed.requires_grad_()

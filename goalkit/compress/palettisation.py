@@ -84,7 +84,7 @@ def palettise_weights(model: Classifier, bits: int, *, group_size: int | None = 
         model: not compressed.
         bits: per index.
         group_size: rows that share a table; None: all.
-        sparse: fit the tables to the weights that are not zero, and store their indices alone.
+        sparse: fit the tables to the weights that are not zero, and store only their indices.
     """
     for module, weight in large_layers(model):
         indices, palette = palettise(weight, bits=bits, group_size=group_size, zeros=not sparse)
@@ -100,8 +100,8 @@ class Palettisation(Technique):
     Args:
         bits: per index: 1, 2, 3, 4, 6 or 8; 3 bits need iOS 18.
         group_size: rows that share a table; None: all rows of the matrix. Groups need iOS 18.
-        sparse: fit the tables to the weights that are not zero, and store their indices alone, and a bit per weight. It needs
-            iOS 18.
+        sparse: fit the tables to the weights that are not zero, and store only their indices and a bit per weight. It needs iOS
+            18.
     """
 
     name = "palettisation"

@@ -27,7 +27,7 @@ class Pruning(Technique):
     Args:
         amount: share of the weights that become zero.
         rounds: number of steps in which the share rises.
-        epochs: passes over the training rows after each round; 0: no fine-tuning.
+        epochs: maximum number of passes over the training rows after each round; 0: no fine-tuning.
         learning_rate: of the fine-tuning.
         group: weights next to each other in a row of which the same number becomes zero, as in 2 of 4; None: the smallest of a
             matrix, wherever they are. Core ML does not make use of groups.
@@ -40,13 +40,17 @@ class Pruning(Technique):
     learning_rate: float = attrs.field(default=1e-4, validator=between(0, 1, above=True))
     group: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(2, whole=True)))
 
+    def __attrs_post_init__(self) -> None:
+        if self.group is not None and round(self.amount * self.group) in (0, self.group):
+            raise ConfigurationError(f"an amount of {self.amount} leaves all or none of {self.group} weights: change one")
+
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
         """See `Technique.apply`; needs splits unless `epochs` is 0, and uses a folder if it is given."""
         for number in range(1, self.rounds + 1):
             amount = self.amount * (1 - (1 - number / self.rounds) ** 3)
             model = train_constrained(
                 model,
-                lambda weight, amount=amount: _Masked(smallest(weight, amount, self.group)),  # type: ignore[misc]
+                lambda weight, amount=amount: _Masked(smallest(weight, amount, self.group) & (weight != 0)),  # type: ignore[misc]
                 self,
                 context,
                 epochs=self.epochs,
@@ -72,7 +76,7 @@ def smallest(weight: Tensor, amount: float, group: int | None = None) -> Tensor:
         kept: Tensor = method.compute_mask(weight, torch.ones_like(weight))  # type: ignore[no-untyped-call]
         return kept.bool()
     if weight.shape[1] % group:
-        raise ConfigurationError(f"{weight.shape[1]} columns have no groups of {group}: choose a divisor")
+        raise ConfigurationError(f"{weight.shape[1]} columns cannot be divided into groups of {group}: choose a divisor")
     groups = weight.abs().reshape(len(weight), -1, group)
     ranks = groups.argsort(dim=2).argsort(dim=2)
     return (ranks >= round(amount * group)).reshape(weight.shape)
@@ -94,8 +98,8 @@ class _Masked(nn.Module):
 class SparseStorage(Technique):
     """Stores the weights of the encoder's large matrices that are not zero, in half precision, and a bit per weight.
 
-    Half of the weights pruned leaves 9 bits per weight, more than 8-bit integers need: `Quantisation(sparse=True)` and
-    `Palettisation(sparse=True)` store the same weights in less, but need iOS 18.
+    With half of the weights pruned, it needs 9 bits per weight, more than 8-bit integers. `Quantisation(sparse=True)` and
+    `Palettisation(sparse=True)` need less, but iOS 18. In all sparse forms, magnitudes up to 0.00098 count as zero.
     """
 
     name = "sparse"

@@ -13,6 +13,7 @@ from goalkit.compress.layers import large_layers
 from goalkit.configuration import among, between
 from goalkit.model import GoalModel
 from goalkit.weights import AffineWeight, nonzeros, parts, store_as
+from goalkit.weights.sparse import LEAST
 
 
 def quantise(weight: Tensor, *, bits: int = 8, block_size: int | None = None) -> tuple[Tensor, Tensor]:
@@ -48,7 +49,7 @@ def quantise_weights(model: Classifier, *, bits: int = 8, block_size: int | None
         model: not compressed.
         bits: per integer.
         block_size: columns that share a scale; None: the whole row.
-        sparse: store the integers that are not zero alone.
+        sparse: store only the integers that are not zero.
     """
     for module, weight in large_layers(model):
         integers, scale = quantise(weight, bits=bits, block_size=block_size)
@@ -67,7 +68,7 @@ class Quantisation(Technique):
     Args:
         bits: per integer, 4 or 8. 4 bits need iOS 18.
         block_size: columns that share a scale; None: the whole row. Blocks need iOS 18.
-        sparse: store the integers that are not zero alone, and a bit per weight: smaller if `Pruning` has left enough zeros. It
+        sparse: store only the integers that are not zero, and a bit per weight: smaller if `Pruning` has left enough zeros. It
             needs iOS 18.
         epochs: maximum number of passes over the training rows with rounded weights; 0: none.
         learning_rate: of this training.
@@ -82,18 +83,19 @@ class Quantisation(Technique):
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
         """See `Technique.apply`; needs splits, and uses a folder, if `epochs` is not 0."""
-        smaller = model.copy()
-        if self.epochs:
-            smaller = train_constrained(
-                model,
-                lambda weight: Rounded(weight, self.bits, self.block_size, sparse=self.sparse),
-                self,
-                context,
-                epochs=self.epochs,
-                learning_rate=self.learning_rate,
-            )
+        smaller = model.copy() if not self.epochs else self._trained(model, context)
         quantise_weights(smaller, bits=self.bits, block_size=self.block_size, sparse=self.sparse)
         return smaller
+
+    def _trained(self, model: GoalModel, context: CompressionContext) -> GoalModel:
+        return train_constrained(
+            model,
+            lambda weight: Rounded(weight, self.bits, self.block_size, sparse=self.sparse),
+            self,
+            context,
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+        )
 
 
 class Rounded(nn.Module):
@@ -104,6 +106,7 @@ class Rounded(nn.Module):
         self.bits, self.block_size = bits, block_size
         self.mask: Tensor | None
         self.register_buffer("mask", weight != 0 if sparse else None)
+        self.register_buffer("settings", torch.tensor([bits, block_size or 0]))  # a checkpoint belongs to these alone
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the rounded weight."""
@@ -111,4 +114,6 @@ class Rounded(nn.Module):
             values = weight if self.mask is None else weight * self.mask
             integers, scale = quantise(values, bits=self.bits, block_size=self.block_size)
             rounded: Tensor = AffineWeight(scale, bits=self.bits, block_size=self.block_size)(integers)
+            if self.mask is not None:
+                rounded = torch.where(rounded.abs() > LEAST, rounded, 0.0)
         return weight + (rounded - weight).detach()

@@ -15,7 +15,7 @@ class TrainingSettings:
 
     Args:
         epochs: maximum number of passes over the training rows.
-        learning_rate: peak learning rate; 2e-4 suits tiny-bert's pretrained weights, 5e-4 random ones, 2e-5 to 1e-4 larger encoders.
+        learning_rate: peak learning rate; 2e-4 suits tiny-bert's weights, 5e-4 random ones, 2e-5 to 1e-4 larger encoders.
         batch_size: number of rows per batch.
         batch_tokens: maximum number of tokens per batch, including padding; replaces `batch_size` if given.
         accumulation: number of batches whose gradients are accumulated in each step.

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from goalkit.configuration import between
+from goalkit.errors import ModelError
 from goalkit.weights.contract import Form, StoredWeight
 from goalkit.weights.registry import builds, register_form, weight_of
 
@@ -48,7 +49,7 @@ class SparseWeight(StoredWeight[SparseForm]):
         self.shape = tuple(mask.shape)
         self.values = values
         self.bits: Tensor
-        self.register_buffer("bits", torch.from_numpy(np.packbits(mask.numpy(), bitorder="little")))
+        self.register_buffer("bits", torch.from_numpy(np.packbits(mask.cpu().numpy(), bitorder="little")))
 
     def mask(self) -> Tensor:
         """Return where the weight is not zero, bool [rows, columns]."""
@@ -77,6 +78,8 @@ class SparseWeight(StoredWeight[SparseForm]):
     @classmethod
     def empty(cls, form: SparseForm, shape: tuple[int, int]) -> tuple[Tensor, Self]:
         """See `StoredWeight.empty`."""
+        if form.nonzeros > shape[0] * shape[1]:
+            raise ModelError(f"{form.nonzeros} of {shape[0] * shape[1]} weights are not zero: restore the model's config.json")
         mask = torch.zeros(shape[0] * shape[1], dtype=torch.bool)
         mask[: form.nonzeros] = True
         if form.values is None:

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import corpus
 from goalkit import Dataset, Splits, Task
 from goalkit.backbones import vocabulary_from_texts
 from goalkit.cli import goalkit
-from goalkit.datasets import QualityLimits, quality_report
+from goalkit.datasets import GOAL_LIMITS, QualityLimits, quality_report
 from goalkit.datasets.quality.texts import garbled
 from goalkit.errors import ConfigurationError, DatasetError, StorageError
 from goalkit.tokenization import WordPieceTokenizer
@@ -357,7 +356,7 @@ def test_shipped_goals_keep_every_limit_and_the_docs_are_of_these_goals():
     goals, results = Dataset.goals(), DOCS.parent / "benchmarks" / "results"
     again = Dataset.from_csv(results / "relabelled.csv")
     report = quality_report(
-        goals, splits=goals.clean().split(), relabelled=again, vocabulary_of="tiny-bert", limits=corpus.LIMITS
+        goals, splits=goals.clean().split(), relabelled=again, vocabulary_of="tiny-bert", limits=GOAL_LIMITS
     )
     assert report.passed
     saved = json.loads((results / "corpus.json").read_bytes())

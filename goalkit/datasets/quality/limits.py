@@ -69,3 +69,8 @@ class QualityLimits:
     domain_drift: float = attrs.field(default=0.6, validator=between(0.5, 1))
     leaks: int = attrs.field(default=0, validator=between(0, whole=True))
     agreement: float = attrs.field(default=0.8, validator=between(-1, 1))
+
+
+GOAL_LIMITS = QualityLimits(combination_ratio=8.0, label_errors=0.1)
+"""Those of the shipped goals. Two are wider than by default: combinations of labels are as uneven as people's, and n-grams,
+which suspect errors, do not see how much work is behind a short note."""
