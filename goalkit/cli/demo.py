@@ -87,6 +87,8 @@ def command(output: Path, epochs: int, seed: int) -> None:
         ["task", "n-grams + SVM", "tiny-bert, float32", "bundle, 8 bit"],
         [(task, *map(percent, each)) for task, each in accuracy.items()],
     )
+    if behind := [task for task, (ngrams, _, exported) in accuracy.items() if ngrams > exported]:
+        console.print(f"\nn-grams are still better at {', '.join(behind)}; they have no Core ML form that takes plain text.")
     console.print(
         f"\nBuilt {bundle.path} in {seconds:.0f} seconds: {megabytes(report.bundle_bytes)} to add to an app, "
         f"its package {megabytes(report.package_bytes)}, from a model of {megabytes(small.bytes_before)}.\n"

@@ -15,7 +15,7 @@ class TrainingSettings:
 
     Args:
         epochs: maximum number of passes over the training rows.
-        learning_rate: peak learning rate; 2e-4 suits tiny-bert's weights, 5e-4 random ones, 2e-5 to 1e-4 larger encoders.
+        learning_rate: peak learning rate; 4e-4 suits tiny-bert's weights, 5e-4 random ones, 2e-5 to 1e-4 larger encoders.
         batch_size: number of rows per batch.
         batch_tokens: maximum number of tokens per batch, including padding; replaces `batch_size` if given.
         accumulation: number of batches whose gradients are accumulated in each step.
@@ -44,7 +44,7 @@ class TrainingSettings:
     """
 
     epochs: int = attrs.field(default=4, validator=between(1, whole=True))
-    learning_rate: float = attrs.field(default=2e-4, validator=between(0, 1, above=True))
+    learning_rate: float = attrs.field(default=4e-4, validator=between(0, 1, above=True))
     batch_size: int = attrs.field(default=32, validator=between(1, whole=True))
     batch_tokens: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(3, whole=True)))
     accumulation: int = attrs.field(default=1, validator=between(1, whole=True))
