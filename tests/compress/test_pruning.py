@@ -124,7 +124,7 @@ def test_training_with_other_bits_does_not_continue_from_the_same_folder(run, sp
     few = attrs.evolve(splits, train=splits.train.take(range(64)), validation=splits.validation.take(range(32)))
     compress = {"splits": few, "folder": tmp_path, "progress": False}
     Compressor([Quantisation(bits=8, epochs=1)]).compress(run.model, **compress)
-    with pytest.raises(TrainingError, match="belongs to another"):
+    with pytest.raises(TrainingError, match="does not match this training run"):
         Compressor([Quantisation(bits=4, epochs=1)]).compress(run.model, **compress)
 
 
