@@ -213,7 +213,8 @@ def page(found: dict[str, Any], where: str) -> str:
             "",
             "Goals, habits and notes from public notes of people, labelled by a language model from the annotation guide, "
             "twice and blind; rows where the passes differ are left out. The models are trained on the shipped goals, which a "
-            f"language model wrote, with {SEEDS} seed{'s' * (SEEDS > 1)}, and are executed as bundles. No setting was chosen on the test half. A "
+            f"language model wrote, with {SEEDS} seed{'s' * (SEEDS > 1)}, and are executed as bundles. "
+            "No setting was chosen on the test half. A "
             f"row is answered if the model is surer than a threshold, which {COVERAGE:.0%} of the dev half exceed.",
             "",
             table(found),
