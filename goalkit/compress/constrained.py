@@ -37,9 +37,9 @@ def train_constrained(
     from goalkit.training import Trainer
 
     changed = model.copy()
-    names = {id(layer) for layer, _ in large_layers(changed)}
-    constrained = [name for name, layer in changed.encoder.named_modules() if id(layer) in names]
-    for layer, weight in list(large_layers(changed)):
+    layers = dict(large_layers(changed))
+    names = [name for name, module in changed.encoder.named_modules() if module in layers]
+    for layer, weight in layers.items():
         parametrize.register_parametrization(layer, "weight", constraint(weight))
     if epochs:
         trainer = Trainer(epochs=epochs, learning_rate=learning_rate, seed=context.seed)
@@ -51,6 +51,6 @@ def train_constrained(
             resume=folder is not None,
             progress=context.progress,
         ).model
-    for each in constrained:
+    for each in names:
         restore_float(changed.encoder.get_submodule(each), "weight")
     return changed.requires_grad_()
