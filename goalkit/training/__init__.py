@@ -3,7 +3,7 @@
 from goalkit.extras import extra
 
 with extra("train"):
-    from goalkit.training.distillation import SameEmbeddings, SoftLabels
+    from goalkit.training.distillation import SameEmbeddings, SoftLabels, SumOfObjectives
     from goalkit.training.distiller import Distiller
     from goalkit.training.few_labels import FewLabelsRun, FewLabelsTrainer
     from goalkit.training.objective import CrossEntropy, Objective
@@ -25,6 +25,7 @@ __all__ = [
     "Search",
     "SearchResult",
     "SoftLabels",
+    "SumOfObjectives",
     "Trainer",
     "TrainingRun",
     "TrainingSettings",

@@ -128,6 +128,46 @@ class SameEmbeddings(Objective):
         return loss * len(batch.places)
 
 
+@attrs.frozen(eq=False)
+class SumOfObjectives(Objective):
+    """The sum of objectives that use the embeddings or the logits of the same rows, computed once.
+
+    Args:
+        parts: at least one; those with data for rows have data for the same rows.
+    """
+
+    compares_rows = True
+    parts: tuple[Objective, ...]
+
+    def __attrs_post_init__(self) -> None:
+        known = {each.expected_rows for each in self.parts} - {None}
+        if len(known) > 1:
+            raise TrainingError(f"the objectives have data for {sorted(known)} texts: give all of them the same texts")  # type: ignore[type-var]
+
+    @property
+    def unlabelled(self) -> Sequence[str]:  # type: ignore[override]
+        """See `Objective.unlabelled`."""
+        return next((each.unlabelled for each in self.parts if each.unlabelled), ())
+
+    @property
+    def expected_rows(self) -> int | None:
+        """See `Objective.expected_rows`."""
+        return next((each.expected_rows for each in self.parts if each.expected_rows is not None), None)
+
+    def fingerprint(self) -> str:
+        """See `Objective.fingerprint`."""
+        return " + ".join(each.fingerprint() for each in self.parts)
+
+    def outputs(self, model: GoalModel, batch: Batch) -> Mapping[str, Tensor]:
+        """See `Objective.outputs`."""
+        embedding = model.embedding(batch.input_ids, batch.attention_mask, batch.length)
+        return {"embedding": embedding, **{name: head(embedding) for name, head in model.heads.items()}}
+
+    def loss(self, outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """See `Objective.loss`."""
+        return torch.stack([each.loss(outputs, batch) for each in self.parts]).sum()
+
+
 def _digest(arrays: Mapping[str, npt.NDArray[np.floating]]) -> str:
     digest = hashlib.sha256()
     for name, array in arrays.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 
 from goalkit.configuration import between, to_dict
 from goalkit.errors import TrainingError
@@ -84,7 +85,7 @@ class Distiller(TrainingSettings):
         same_width = embeddings.shape[1] == student.encoder.hidden_size
         objective = SameEmbeddings(
             embeddings=embeddings,
-            centre=embeddings[:SAMPLE].mean(0, dtype=np.float32),
+            centre=centre_of(embeddings),
             direction=self.direction if same_width else 0.0,
             likeness=self.likeness,
         )
@@ -110,3 +111,9 @@ class Distiller(TrainingSettings):
             train_heads=False,
         )
         return state.run(student, self, digest)
+
+
+def centre_of(embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Return the mean of the first embeddings, float32 [K]."""
+    centre: npt.NDArray[np.float32] = embeddings[:SAMPLE].mean(0, dtype=np.float32)
+    return centre

@@ -6,7 +6,7 @@ import torch
 from goalkit import GoalModel, Splits, Trainer
 from goalkit.errors import TrainingError
 from goalkit.training import FewLabelsTrainer
-from goalkit.training.distillation import SameEmbeddings, SoftLabels
+from goalkit.training.distillation import SameEmbeddings, SoftLabels, SumOfObjectives
 from goalkit.training.encoding import Batch
 from goalkit.training.engine import Engine
 
@@ -68,6 +68,28 @@ def test_a_student_of_embeddings_finds_the_same_texts_alike(run, few, untrained,
     wanted = cosines(taught[128:])
     before, after = (np.abs(cosines(each.embed(few.test.texts[:64])) - wanted).mean() for each in (untrained, student))
     assert after < 0.7 * before
+
+
+def test_a_sum_of_objectives_teaches_both_of_them(run, few, untrained, splits):
+    texts = [*few.train.texts, *splits.train.texts[128:256]]
+    taught = run.model.embed([*texts, *few.test.texts[:64]])
+    taught -= taught.mean(0)
+    soft = SoftLabels.of([run.model], few.train.texts, unlabelled=splits.train.texts[128:256], share=1)
+    both = SumOfObjectives((soft, SameEmbeddings(embeddings=taught[:256])))
+    student = attrs.evolve(TRAINER, epochs=6).fit(untrained, few, objective=both, progress=False).model
+    wanted = run.model.predict_probabilities(few.test.texts)
+    answers = [each.predict_probabilities(few.test.texts) for each in (untrained, student)]
+    before, after = (np.mean([np.abs(each[task] - wanted[task]).mean() for task in wanted]) for each in answers)
+    assert after < 0.8 * before
+    likeness = cosines(taught[256:])
+    before, after = (np.abs(cosines(each.embed(few.test.texts[:64])) - likeness).mean() for each in (untrained, student))
+    assert after < 0.8 * before
+
+
+def test_objectives_with_data_for_different_texts_are_not_added():
+    short, long = (SameEmbeddings(embeddings=np.ones((rows, 4), np.float32)) for rows in (2, 3))
+    with pytest.raises(TrainingError, match="give all of them the same texts"):
+        SumOfObjectives((short, long))
 
 
 def stop_at(monkeypatch, number):

@@ -1,0 +1,60 @@
+"""The second stage: what a teacher that was fine-tuned on the goals predicts, learned without forgetting the first stage.
+
+The teacher is fine-tuned on the training part of the goals, `split(seed=0)`. On these goals, on texts related to them and on
+everyday texts, the student learns its probabilities and, at the same time, the embeddings of the teacher as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from goalkit import Dataset, GoalModel, Splits, Trainer
+from goalkit.training import SameEmbeddings, SoftLabels, SumOfObjectives, cached_embeddings
+from goalkit.training.distiller import centre_of
+from pretraining.e5 import E5
+from pretraining.relatives import like_goals, recombined
+from pretraining.texts import normalized, scored_texts, training_texts
+
+TEACHER = Trainer(epochs=5, learning_rate=2e-4, batch_size=32, max_length=64)
+STUDENT = Trainer(
+    epochs=2, learning_rate=3e-4, batch_size=64, max_length=64, dropout=0.0, warmup=0.05, calibrate=False, metric="loss"
+)
+RECOMBINED = 48_000
+EVERYDAY = 40_000
+
+
+def related_texts(goals: Sequence[str], everyday: Sequence[str], scored: Iterable[str]) -> list[str]:
+    """Return the texts without labels of this stage: none of them is one of the scored texts, except those that are `goals`."""
+    held_out = {normalized(text) for text in scored} - {normalized(text) for text in goals}
+    texts = [*recombined(goals, RECOMBINED), *like_goals(everyday, goals, EVERYDAY)]
+    return [text for text in texts if normalized(text) not in held_out]
+
+
+def learn_goals(model: GoalModel, data: Path, teacher: E5, folder: Path) -> GoalModel:
+    """Return the model after the second stage.
+
+    Args:
+        model: the model after the first stage.
+        data: see `training_texts`.
+        teacher: the teacher of the first stage.
+        folder: where both trainings keep their checkpoints, and `teacher/` the embeddings.
+    """
+    splits = Dataset.goals().clean().split(seed=0)
+    goals = splits.train.texts
+    texts = related_texts(goals, training_texts(data), scored_texts(data))
+    untrained = teacher.classifier(model.tasks, [*goals, *splits.validation.texts, *texts])
+    fitted = TEACHER.fit(untrained, splits, folder=folder / "goal-teacher", resume=True).model
+    return distil(model, splits, texts, teacher, fitted, folder)
+
+
+def distil(model: GoalModel, splits: Splits, texts: Sequence[str], teacher: E5, fitted: GoalModel, folder: Path) -> GoalModel:
+    """Return the model that has learned from both teachers; the arguments are those of `learn_goals`."""
+    embeddings = cached_embeddings(teacher, [*splits.train.texts, *texts], folder / "teacher")
+    objective = SumOfObjectives(
+        (
+            SoftLabels.of([fitted], splits.train.texts, unlabelled=texts, share=1.0),
+            SameEmbeddings(embeddings=embeddings, centre=centre_of(embeddings)),
+        )
+    )
+    return STUDENT.fit(model, splits, objective=objective, folder=folder / "goals", resume=True, checkpoint_steps=500).model
