@@ -118,9 +118,10 @@ def _installs(found: dict[str, Any]) -> str:
 
 
 def _people(found: dict[str, Any]) -> str:
+    seeds = len(found["scores"]["tiny"])
     meaning = (
         f"A row is answered if the model is surer than a threshold, which {people.COVERAGE:.0%} of the dev half exceed. "
-        f"{people.SEEDS} seed{'s' * (people.SEEDS > 1)}."
+        f"{seeds} seed{'s' * (seeds > 1)}."
     )
     return f"{people.table(found)}\n{meaning} {_where(found)}\n"
 

@@ -1,6 +1,6 @@
 """The texts that the shipped weights learn from: everyday sentences of open licence.
 
-The shipped goals are not among them. So the weights remain fit for scoring any split of the goals, also of a later corpus.
+The shipped goals are not among them. Their training part is added in the second stage (see goals.py).
 """
 
 from __future__ import annotations

@@ -10,6 +10,9 @@ import click
 from goalkit.cli.options import SEED
 from goalkit.cli.paths import Writes
 
+LEARNING_RATE = 1e-4
+"""Lower than the default: the pretrained weights know the training part of the shipped goals already."""
+
 
 @click.command(
     "demo",
@@ -25,8 +28,8 @@ Examples:
     show_default=True,
     help="Folder for all results.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=4, show_default=True, help="Maximum number of epochs.")
-@click.option("--seed", type=SEED, default=0, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=3, show_default=True, help="Maximum number of epochs.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="For the training; the split is always the same.")
 def command(output: Path, epochs: int, seed: int) -> None:
     """Build a verified bundle from the shipped goals: the whole workflow in a few minutes."""
     from goalkit.cli.reports import show_verification
@@ -49,12 +52,12 @@ def command(output: Path, epochs: int, seed: int) -> None:
     for name, kind in (("model", MODEL), ("model-int8", MODEL), ("GoalAnalyzer", BUNDLE)):
         check_replaceable(output / name, kind)
     start = time.perf_counter()
-    splits = Dataset.goals().clean().split(seed=seed)
+    splits = Dataset.goals().clean().split(seed=0)  # the pretrained weights have not seen the test part of this split
     sizes = [len(side) for side in (splits.train, splits.validation, splits.test)]
     step(f"{sum(sizes)} goals by a language model: {sizes[0]} for training, {sizes[1]} for validation, {sizes[2]} for testing")
     model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, seed=seed)
     step(f"tiny-bert with {sum(each.numel() for each in model.parameters()) / 1e6:.1f} M pretrained weights")
-    run = Trainer(epochs=epochs, seed=seed).fit(model, splits)
+    run = Trainer(epochs=epochs, learning_rate=LEARNING_RATE, seed=seed).fit(model, splits)
     run.save(output / "model")
     step("8-bit weights")
     small = Compressor.from_recipe("int8").compress(run.model, splits)
