@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from benchmarks.kept import kept
 from goalkit import GOAL_TASKS, CoreMLExporter, Dataset, GoalModel, Trainer
+from goalkit.cli.demo import EPOCHS, LEARNING_RATE
 from goalkit.compress import Compressor
 from goalkit.datasets import Splits, duplicate_groups
 from goalkit.evaluation import NgramBaseline
@@ -32,7 +33,7 @@ HALVES = ("dev", "test")
 SEEDS = 3
 COVERAGE = 0.8
 LENGTH = 48
-TRAINER = Trainer(epochs=3, learning_rate=1e-4)
+TRAINER = Trainer(epochs=EPOCHS, learning_rate=LEARNING_RATE)
 """That of `goalkit demo`."""
 
 Answers = Mapping[str, Mapping[str, Sequence[Any]]]

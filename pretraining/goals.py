@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from goalkit import Dataset, GoalModel, Splits, Trainer
+from goalkit import Dataset, GoalModel, Trainer
 from goalkit.training import SameEmbeddings, SoftLabels, SumOfObjectives, cached_embeddings
 from goalkit.training.distiller import centre_of
 from pretraining.e5 import E5
@@ -32,7 +32,7 @@ def related_texts(goals: Sequence[str], everyday: Sequence[str], scored: Iterabl
 
 
 def learn_goals(model: GoalModel, data: Path, teacher: E5, folder: Path) -> GoalModel:
-    """Return the model after the second stage.
+    """Return the model after the second stage, with heads that have learned the goals.
 
     Args:
         model: the model after the first stage.
@@ -45,15 +45,10 @@ def learn_goals(model: GoalModel, data: Path, teacher: E5, folder: Path) -> Goal
     texts = related_texts(goals, training_texts(data), scored_texts(data))
     untrained = teacher.classifier(model.tasks, [*goals, *splits.validation.texts, *texts])
     fitted = TEACHER.fit(untrained, splits, folder=folder / "goal-teacher", resume=True).model
-    return distil(model, splits, texts, teacher, fitted, folder)
-
-
-def distil(model: GoalModel, splits: Splits, texts: Sequence[str], teacher: E5, fitted: GoalModel, folder: Path) -> GoalModel:
-    """Return the model that has learned from both teachers; the arguments are those of `learn_goals`."""
-    embeddings = cached_embeddings(teacher, [*splits.train.texts, *texts], folder / "teacher")
+    embeddings = cached_embeddings(teacher, [*goals, *texts], folder / "teacher")
     objective = SumOfObjectives(
         (
-            SoftLabels.of([fitted], splits.train.texts, unlabelled=texts, share=1.0),
+            SoftLabels.of([fitted], goals, unlabelled=texts, share=1.0),
             SameEmbeddings(embeddings=embeddings, centre=centre_of(embeddings)),
         )
     )
