@@ -76,7 +76,7 @@ def test_a_sum_of_objectives_teaches_both_of_them(run, few, untrained, splits):
     taught -= taught.mean(0)
     soft = SoftLabels.of([run.model], few.train.texts, unlabelled=splits.train.texts[128:256], share=1)
     both = SumOfObjectives((soft, SameEmbeddings(embeddings=taught[:256])))
-    student = attrs.evolve(TRAINER, epochs=6).fit(untrained, few, objective=both, progress=False).model
+    student = attrs.evolve(TRAINER, epochs=12).fit(untrained, few, objective=both, progress=False).model
     wanted = run.model.predict_probabilities(few.test.texts)
     answers = [each.predict_probabilities(few.test.texts) for each in (untrained, student)]
     before, after = (np.mean([np.abs(each[task] - wanted[task]).mean() for task in wanted]) for each in answers)
