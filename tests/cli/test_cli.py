@@ -91,7 +91,7 @@ def test_train_export_verify(tmp_path, splits):
     ]
     data.write_text("\n".join([*lines, "没有标签的一行"]), encoding="gb18030")
     source = ["--data", data, "--text", "goal", "--label", "kind", "--rejects", tmp_path / "bad.jsonl"]
-    page = call("train", *source, "--epochs", 5, "--output", tmp_path / "model")
+    page = call("train", *source, "--epochs", 3, "--output", tmp_path / "model")
     assert page.exit_code == 0, page.output
     assert "没有标签的一行" in (tmp_path / "bad.jsonl").read_text(encoding="utf-8")
     page = call("export", tmp_path / "model", "--output", tmp_path / "bundle", "--sequence-length", 32)
