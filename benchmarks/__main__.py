@@ -25,11 +25,12 @@ NAMES = (
     "few_labels",
     "titles",
     "transfer",
+    "defaults",
     "people",
     "notes",
     "throughput",
 )
-FROM_DATA = ("few_labels", "titles", "transfer", "people", "notes", "throughput")
+FROM_DATA = ("few_labels", "titles", "transfer", "defaults", "people", "notes", "throughput")
 
 
 def main() -> None:

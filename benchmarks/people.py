@@ -28,10 +28,12 @@ from goalkit.cli.demo import EPOCHS, LEARNING_RATE
 from goalkit.compress import Compressor
 from goalkit.datasets import Splits, duplicate_groups
 from goalkit.evaluation import NgramBaseline
+from goalkit.export import Hints
 
 HALVES = ("dev", "test")
 SEEDS = 3
 COVERAGE = 0.8
+CONFIDENCES = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 LENGTH = 48
 TRAINER = Trainer(epochs=EPOCHS, learning_rate=LEARNING_RATE)
 """That of `goalkit demo`."""
@@ -77,6 +79,7 @@ def measure(data: Path | None) -> dict[str, Any]:
         "trainer": repr(TRAINER),
         "scores": {method: [scores_of(each, people) for each in every] for method, every in answers.items()},
         "manners": _by_manner(answers["tiny"], people["dev"]),
+        "hints": {half: hint_curve([each[half] for each in answers["tiny"]], people[half]) for half in HALVES},
     }
 
 
@@ -173,6 +176,24 @@ def scores_of(answers: Answers, people: Mapping[str, People]) -> dict[str, Any]:
     return found
 
 
+def hint_curve(answers: Sequence[Mapping[str, Sequence[Any]]], people: People) -> list[dict[str, float]]:
+    """Return, per confidence that hints ask for, the share of rows with a hint, and how many of these have all labels right.
+
+    Rows that lack a label are left out. The figures are means over the models.
+    """
+    labelled = np.all([ids >= 0 for ids in people.labels.values()], axis=0)
+    found = []
+    for confidence in CONFIDENCES:
+        shares, rights = [], []
+        for each in answers:
+            pairs = [_right(each[name], np.where(labelled, ids, -1)) for name, ids in people.labels.items()]
+            right, sure = np.all([pair[0] for pair in pairs], axis=0), np.min([pair[1] for pair in pairs], axis=0) >= confidence
+            shares.append(sure.mean())
+            rights.append(right[sure].mean())
+        found.append({"confidence": confidence, "hints": float(np.mean(shares)), "right": float(np.mean(rights))})
+    return found
+
+
 def _by_manner(answers: Sequence[Answers], people: People) -> dict[str, Any]:
     """Return the share of each manner among the dev rows, and the mean accuracy per task."""
     manners = np.array([manner_of(text) for text in people.texts])
@@ -203,6 +224,14 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _curve(found: dict[str, Any]) -> list[str]:
+    lines = ["| confidence | dev: hints | right | test: hints | right |", "|---|---|---|---|---|"]
+    for rows in zip(*(found[half] for half in HALVES), strict=True):
+        cells = " | ".join(f"{row['hints']:.0%} | {row['right']:.0%}" for row in rows)
+        lines.append(f"| {rows[0]['confidence']} | {cells} |")
+    return lines
+
+
 def page(found: dict[str, Any], where: str) -> str:
     """Return the section of docs/benchmarks.md."""
     names, seeds = [task.name for task in GOAL_TASKS], len(found["scores"]["tiny"])
@@ -221,6 +250,12 @@ def page(found: dict[str, Any], where: str) -> str:
             f"row is answered if the model is surer than a threshold, which {COVERAGE:.0%} of the dev half exceed.",
             "",
             table(found),
+            "A hint depends on all three labels, and is shown if the model is sure of each; otherwise the app asks. "
+            f"The default of `Hints.confidence`, {attrs.fields(Hints).confidence.default}, was chosen on the dev half. "
+            "Share of the rows with a hint, and of these, how many have all three labels right:",
+            "",
+            *_curve(found["hints"]),
+            "",
             "The dev half by manner of writing, which is recognised roughly, by patterns; mean accuracy:",
             "",
             *manners,

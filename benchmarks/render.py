@@ -9,6 +9,7 @@ from benchmarks import (
     augmentation,
     bottleneck,
     calibration,
+    defaults,
     families,
     few_labels,
     installs,
@@ -217,6 +218,7 @@ SECTIONS = {
     "people": lambda found: people.page(found, _where(found)),
     "notes": lambda found: notes.page(found, _where(found)),
     "transfer": lambda found: transfer.page(found, _where(found)),
+    "defaults": lambda found: defaults.page(found, _where(found)),
     "throughput": lambda found: throughput.page(found, _where(found)),
     "imports": _imports,
 }

@@ -97,8 +97,8 @@ class GoalModel(Classifier):
             pooling: "mean" over tokens, or "cls", the first token; by default that of the GoalModel, or the backbone's own.
             encoder: settings of the encoder to change, such as `{"num_hidden_layers": 2}`.
             weights: "pretrained" to start from the weights that come with the backbone (the first layers if there are fewer,
-                the rows of the pieces that the vocabulary shares), "random" not to; by default pretrained ones if the
-                backbone has some that fit the settings of the encoder.
+                the rows of the pieces that the vocabulary shares, the heads of tasks that are the same), "random" not to; by
+                default pretrained ones if the backbone has some that fit the settings of the encoder.
             seed: for the random weights.
 
         Raises:
@@ -116,6 +116,7 @@ class GoalModel(Classifier):
             raise ConfigurationError(
                 "a checkpoint brings its own vocabulary, settings and weights: leave vocabulary_from, encoder and weights out"
             )
+        source = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if checkpoint is not None:
@@ -128,7 +129,7 @@ class GoalModel(Classifier):
                 settings = found.configuration(len(pieces), encoder or {})
                 module = found.encoder(settings)
                 if weights != "random":
-                    _start_from_pretrained(module, tokenizer, found, required=weights is not None)
+                    source = _start_from_pretrained(module, tokenizer, found, required=weights is not None)
             tokenizer = attrs.evolve(tokenizer, settings=tokenizer.settings.with_cleaning())
             configuration = ModelConfiguration(
                 backbone=backbone,
@@ -137,7 +138,15 @@ class GoalModel(Classifier):
                 pooling=pooling or found.pooling,
                 tokenizer=tokenizer.settings,
             )
-            return cls(configuration, module, tokenizer)
+            model = cls(configuration, module, tokenizer)
+        if source is not None:
+            model._take_heads(source)
+        return model
+
+    def _take_heads(self, source: GoalModel) -> None:
+        """Copy the heads of the tasks that another model has too, with the same labels in the same order."""
+        for task in set(self.tasks) & set(source.tasks):
+            self.heads[task.name].load_state_dict(source.heads[task.name].state_dict())
 
     def _batches(self, texts: Sequence[str], length: int | None, size: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Yield batches of texts of similar length, with their positions in `texts`."""
@@ -268,15 +277,17 @@ def _checkpoint_of(source: str | Path, backbone: str) -> Checkpoint | None:
     return Checkpoint(model.configuration.encoder, model.encoder, model.tokenizer, model.pooling)
 
 
-def _start_from_pretrained(encoder: Encoder, tokenizer: WordPieceTokenizer, backbone: Backbone, *, required: bool) -> None:
-    """Take over the weights that come with a backbone, as far as layers and vocabulary go."""
+def _start_from_pretrained(
+    encoder: Encoder, tokenizer: WordPieceTokenizer, backbone: Backbone, *, required: bool
+) -> GoalModel | None:
+    """Take over the encoder that comes with a backbone, as far as layers and vocabulary go; return the model it is from."""
     folder = backbone.pretrained()
     if folder is None:
         if required:
             raise ModelError(
                 f"backbone {backbone.name!r} comes without pretrained weights: give a checkpoint, or weights='random'"
             )
-        return
+        return None
     source = _uncompressed(folder)
     pieces, known = ({piece: row for row, piece in enumerate(each.vocabulary)} for each in (tokenizer, source.tokenizer))
     try:
@@ -285,8 +296,9 @@ def _start_from_pretrained(encoder: Encoder, tokenizer: WordPieceTokenizer, back
         if required:
             raise ModelError(f"the pretrained weights of {backbone.name!r} do not fit: {error}") from error
         logger.info("the pretrained weights of %s do not fit (%s): the weights are random", backbone.name, error)
-        return
+        return None
     logger.info("pretrained weights for %.1f %% of the vocabulary", 100 * share)
+    return source
 
 
 def _check_schema(data: Any, *, source: str) -> None:

@@ -14,8 +14,6 @@ import argparse
 import logging
 from pathlib import Path
 
-import attrs
-
 from goalkit import GOAL_TASKS, GoalModel
 from goalkit.compress import Compressor
 from goalkit.training import Distiller
@@ -44,22 +42,15 @@ def main() -> None:
     texts, teacher = training_texts(arguments.data)[: arguments.texts], E5(weights_file())
     distiller = Distiller(epochs=arguments.epochs, max_length=64)
     run = distiller.fit(student(), texts, teacher, folder=arguments.output, resume=True, checkpoint_steps=500)
-    general = _in_8_bits(run.model, arguments.output / "general")
-    informed = learn_goals(general, arguments.data, teacher, arguments.output)
-    _in_8_bits(informed, arguments.output / "tiny-bert")
+    _save_in_8_bits(run.model, arguments.output / "general")
+    general = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, checkpoint=arguments.output / "general")
+    _save_in_8_bits(learn_goals(general, arguments.data, teacher, arguments.output), arguments.output / "tiny-bert")
 
 
-def _in_8_bits(model: GoalModel, folder: Path) -> GoalModel:
-    """Save the encoder in 8 bits, and return it with new heads."""
+def _save_in_8_bits(model: GoalModel, folder: Path) -> None:
     if Processes.current().first:
-        Compressor.from_recipe("int8").compress(encoder_alone(model)).model.save(folder)
+        Compressor.from_recipe("int8").compress(model).model.save(folder)
     Processes.current().wait()
-    return GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS, checkpoint=folder)
-
-
-def encoder_alone(model: GoalModel) -> GoalModel:
-    """Return a model without tasks, as backbones ship it."""
-    return GoalModel(attrs.evolve(model.configuration, tasks=()), model.encoder, model.tokenizer)
 
 
 if __name__ == "__main__":

@@ -113,10 +113,15 @@ class E5:
             result[places] = ((states * weights).sum(1) / weights.sum(1)).cpu().numpy()
         return result
 
-    def classifier(self, tasks: Sequence[Task], texts: Iterable[str]) -> GoalModel:
+    def classifier(self, tasks: Sequence[Task], texts: Iterable[str], *, seed: int = 0) -> GoalModel:
         """Return the encoder with untrained heads, its own tokenizer, and the rows of the pieces that `texts` consist of.
 
         It can be trained and evaluated on these texts. It cannot be exported, since its tokenizer is not WordPiece.
+
+        Args:
+            tasks: the tasks to predict.
+            texts: all texts that it is going to read.
+            seed: for the heads.
         """
         found = {number for each in self._tokenizer.encode_batch_fast(list(texts)) for number in each.ids}
         used = sorted({*found, *(self._strings.index(piece) for piece in ("<s>", "</s>", "<pad>", "<unk>"))})
@@ -136,7 +141,9 @@ class E5:
             pooling="mean",
             tokenizer=settings,
         )
-        return GoalModel(configuration, HuggingFaceEncoder(model), pieces)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return GoalModel(configuration, HuggingFaceEncoder(model), pieces)
 
 
 @attrs.frozen(slots=False)

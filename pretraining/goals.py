@@ -1,7 +1,8 @@
-"""The second stage: what a teacher that was fine-tuned on the goals predicts, learned without forgetting the first stage.
+"""The second stage: what teachers that were fine-tuned on the goals predict, learned without forgetting the first stage.
 
-The teacher is fine-tuned on the training part of the goals, `split(seed=0)`. On these goals, on texts related to them and on
-everyday texts, the student learns its probabilities and, at the same time, the embeddings of the teacher as it was.
+Two copies of the teacher are fine-tuned on the training part of the goals, `split(seed=0)`. On these goals, on texts related to
+them and on everyday texts, the student learns their mean probabilities and, at the same time, the embeddings of the teacher as
+it was.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from pretraining.e5 import E5
 from pretraining.relatives import like_goals, recombined
 from pretraining.texts import normalized, scored_texts, training_texts
 
-TEACHER = Trainer(epochs=5, learning_rate=2e-4, batch_size=32, max_length=64)
+TEACHERS = (
+    Trainer(epochs=5, learning_rate=2e-4, batch_size=32, max_length=64, seed=0),
+    Trainer(epochs=4, learning_rate=1e-4, batch_size=32, max_length=64, seed=1),
+)
 STUDENT = Trainer(
     epochs=2, learning_rate=3e-4, batch_size=64, max_length=64, dropout=0.0, warmup=0.05, calibrate=False, metric="loss"
 )
@@ -38,17 +42,22 @@ def learn_goals(model: GoalModel, data: Path, teacher: E5, folder: Path) -> Goal
         model: the model after the first stage.
         data: see `training_texts`.
         teacher: the teacher of the first stage.
-        folder: where both trainings keep their checkpoints, and `teacher/` the embeddings.
+        folder: where all trainings keep their checkpoints, and `teacher/` the embeddings.
     """
     splits = Dataset.goals().clean().split(seed=0)
     goals = splits.train.texts
     texts = related_texts(goals, training_texts(data), scored_texts(data))
-    untrained = teacher.classifier(model.tasks, [*goals, *splits.validation.texts, *texts])
-    fitted = TEACHER.fit(untrained, splits, folder=folder / "goal-teacher", resume=True).model
+    known = [*goals, *splits.validation.texts, *texts]
+    teachers = [
+        each.fit(
+            teacher.classifier(model.tasks, known, seed=each.seed), splits, folder=folder / f"teacher-{each.seed}", resume=True
+        ).model
+        for each in TEACHERS
+    ]
     embeddings = cached_embeddings(teacher, [*goals, *texts], folder / "teacher")
     objective = SumOfObjectives(
         (
-            SoftLabels.of([fitted], goals, unlabelled=texts, share=1.0),
+            SoftLabels.of(teachers, goals, unlabelled=texts, share=1.0),
             SameEmbeddings(embeddings=embeddings, centre=centre_of(embeddings)),
         )
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from goalkit import GOAL_TASKS, Compressor, GoalModel
+from goalkit import GOAL_TASKS, Compressor, GoalModel, Task
 from goalkit.errors import ConfigurationError, ModelError
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 48}
@@ -12,7 +12,7 @@ TEXTS = ["每天跑步5公里", "背50个单词", "读一本书"]
 
 @pytest.fixture
 def source(tmp_path, install_plugin):
-    """The weights that the backbone `third` comes with, in 8 bits; other tasks than those of the models made of them."""
+    """The weights that the backbone `third` comes with, in 8 bits, with a head for one of the tasks."""
     model = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS[:1], encoder=SIZES, seed=7)
     small = Compressor.from_recipe("int8").compress(model).model
     small.save(tmp_path / "weights")
@@ -39,6 +39,17 @@ def test_a_new_model_starts_from_them_and_can_be_trained(source):
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert model.configuration_now().compression.weights == {}
     assert not np.allclose(make(weights="random").embed(TEXTS), source.embed(TEXTS))
+
+
+def test_tasks_that_the_weights_know_start_from_their_heads(source):
+    model = make()
+    known, other = (task.name for task in GOAL_TASKS[:2])
+    np.testing.assert_array_equal(model.predict_probabilities(TEXTS)[known], source.predict_probabilities(TEXTS)[known])
+    random = make(weights="random").heads
+    np.testing.assert_array_equal(model.heads[other].weight.detach(), random[other].weight.detach())
+    reordered = Task(known, tuple(reversed(GOAL_TASKS[0].labels)))
+    head = GoalModel.from_backbone("third", tasks=[reordered]).heads[known]
+    np.testing.assert_array_equal(head.weight.detach(), random[known].weight.detach())
 
 
 def test_fewer_layers_take_the_first_and_a_vocabulary_its_shared_rows(source):
