@@ -108,9 +108,12 @@ def ngram_answers(train: Dataset, people: Mapping[str, People]) -> Answers:
     return found
 
 
-def tiny_answers(splits: Splits, seed: int, people: Mapping[str, People]) -> Answers:
-    """Return the answers of the 8-bit bundle of a tiny-bert, trained on the training rows."""
-    model, trainer = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, seed=seed), attrs.evolve(TRAINER, seed=seed)
+def tiny_answers(
+    splits: Splits, seed: int, people: Mapping[str, People], *, trainer: Trainer = TRAINER, weights: Path | None = None
+) -> Answers:
+    """Return the answers of the 8-bit bundle of a tiny-bert that was trained, from the shipped weights or those of a folder."""
+    model = GoalModel.from_backbone("tiny-bert", tasks=splits.train.tasks, checkpoint=weights, seed=seed)
+    trainer = attrs.evolve(trainer, seed=seed)
 
     def fit() -> Answers:
         trained = trainer.fit(model, splits, progress=False).model
