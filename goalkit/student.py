@@ -10,6 +10,7 @@ import torch
 from goalkit.backbones import MULTIPLE, find_backbone, inherit_weights
 from goalkit.model import GoalModel
 from goalkit.tokenization import WordPieceTokenizer
+from goalkit.weights import CompressedLayers, layer_shapes
 
 
 def student_of(
@@ -45,6 +46,16 @@ def student_of(
     words = student.encoder.anatomy().words
     if words is not None:
         torch.nn.init.zeros_(words.weight)
+    _take_over_widths(student, teacher, chosen)
     inherit_weights(student.encoder, pieces, teacher.encoder, source, chosen)
     student.head_layers.load_state_dict(teacher.head_layers.state_dict())
     return student
+
+
+def _take_over_widths(student: GoalModel, teacher: GoalModel, chosen: Sequence[int]) -> None:
+    """Give each layer of the student the shapes of the teacher's layer, which may be narrower than the backbone builds it."""
+    theirs = dict(enumerate(teacher.encoder.anatomy().layers))
+    for layer, number in zip(student.encoder.anatomy().layers, chosen, strict=False):
+        if number in theirs:
+            changed = CompressedLayers.of(theirs[number], layer_shapes(layer))
+            CompressedLayers(shapes=changed.shapes).prepare(layer, source="the teacher")

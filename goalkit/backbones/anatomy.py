@@ -101,7 +101,8 @@ def _calls(
 
     def enter(module: nn.Module, arguments: Any) -> None:
         began.setdefault(module, next(clock))
-        if isinstance(module, nn.Embedding) and arguments and torch.equal(arguments[0].long(), input_ids.long()):
+        looked_up = arguments[0] if isinstance(module, nn.Embedding) and arguments else None
+        if isinstance(looked_up, Tensor) and torch.equal(looked_up.long(), input_ids.long()):  # RoFormer's takes a shape
             tables.append(module)
 
     def leave(module: nn.Module, arguments: Any, result: Any) -> None:
