@@ -101,8 +101,12 @@ def _calls(
 
     def enter(module: nn.Module, arguments: Any) -> None:
         began.setdefault(module, next(clock))
-        looked_up = arguments[0] if isinstance(module, nn.Embedding) and arguments else None
-        if isinstance(looked_up, Tensor) and torch.equal(looked_up.long(), input_ids.long()):  # RoFormer's takes a shape
+        looked_up = arguments[0] if arguments else None  # no tensor, but a shape, in RoFormer's table of positions
+        if (
+            isinstance(module, nn.Embedding)
+            and isinstance(looked_up, Tensor)
+            and torch.equal(looked_up.long(), input_ids.long())
+        ):
             tables.append(module)
 
     def leave(module: nn.Module, arguments: Any, result: Any) -> None:

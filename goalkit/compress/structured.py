@@ -62,7 +62,7 @@ class StructuredPruning(Technique):
         smaller = _without_layers(model.copy().eval(), self.layers, texts)
         if self.heads or self.feed_forward:
             self._narrow(smaller, texts, context)
-        if not self.epochs:
+        if splits is None:
             return smaller
         trainer = Trainer(epochs=self.epochs, learning_rate=self.learning_rate, seed=context.seed)
         folder = context.folder
