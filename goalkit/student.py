@@ -19,7 +19,8 @@ def student_of(
     """Return a model made of layers of another one, with its embeddings, its last normalisation and its heads.
 
     Args:
-        teacher: a model whose backbone has the setting `num_hidden_layers`, not compressed; its layers may be narrower than the backbone's.
+        teacher: a model whose backbone has the setting `num_hidden_layers`, not compressed; its layers may be narrower than
+            the backbone builds them.
         layers: numbers of its layers, from 0, in the order in which they are to run; by default all.
         tokenizer: another one, all of whose pieces the teacher's tokenizer has; the table then has these rows alone, and zeros
             up to a multiple of 32.
