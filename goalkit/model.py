@@ -119,8 +119,9 @@ class GoalModel(Classifier):
         source = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
+            own = None if checkpoint is None else _model_in(checkpoint, backbone)
             if checkpoint is not None:
-                loaded = _checkpoint_of(checkpoint, backbone) or found.load_checkpoint(checkpoint)
+                loaded = found.load_checkpoint(checkpoint) if own is None else own._checkpoint()
                 settings, module, tokenizer = loaded.configuration, loaded.encoder, loaded.tokenizer
                 pooling = pooling or loaded.pooling
             else:
@@ -139,6 +140,8 @@ class GoalModel(Classifier):
                 tokenizer=tokenizer.settings,
             )
             model = cls(configuration, module, tokenizer)
+        if own is not None:  # its encoder may be narrower than the backbone builds it
+            model._built |= {name: shape for name, shape in own._built.items() if name.startswith("encoder.")}
         if source is not None:
             model._take_heads(source)
         return model
@@ -147,6 +150,9 @@ class GoalModel(Classifier):
         """Copy the heads of the tasks that another model has too, with the same labels in the same order."""
         for task in set(self.tasks) & set(source.tasks):
             self.heads[task.name].load_state_dict(source.heads[task.name].state_dict())
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint(self.configuration.encoder, self.encoder, self.tokenizer, self.pooling)
 
     def _batches(self, texts: Sequence[str], length: int | None, size: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Yield batches of texts of similar length, with their positions in `texts`."""
@@ -266,15 +272,14 @@ def _uncompressed(folder: Path) -> GoalModel:
     return model.requires_grad_()
 
 
-def _checkpoint_of(source: str | Path, backbone: str) -> Checkpoint | None:
-    """Return the encoder of the GoalModel in a folder; None if there is no GoalModel."""
+def _model_in(source: str | Path, backbone: str) -> GoalModel | None:
+    """Return the GoalModel in a folder, with float weights; None if there is no GoalModel."""
     path = Path(source) / "config.json"
     if not path.is_file() or "backbone" not in (data := read_json(path, error=ModelError)):
         return None
     if data["backbone"] != backbone:
         raise ModelError(f"{source} holds a model of backbone {data['backbone']!r}, not {backbone!r}: choose that backbone")
-    model = _uncompressed(Path(source))
-    return Checkpoint(model.configuration.encoder, model.encoder, model.tokenizer, model.pooling)
+    return _uncompressed(Path(source))
 
 
 def _start_from_pretrained(

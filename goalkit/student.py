@@ -10,6 +10,7 @@ import torch
 from goalkit.backbones import MULTIPLE, find_backbone, inherit_weights
 from goalkit.model import GoalModel
 from goalkit.tokenization import WordPieceTokenizer
+from goalkit.weights import CompressedLayers, layer_shapes
 
 
 def student_of(
@@ -18,7 +19,8 @@ def student_of(
     """Return a model made of layers of another one, with its embeddings, its last normalisation and its heads.
 
     Args:
-        teacher: a model whose backbone has the setting `num_hidden_layers`, not compressed.
+        teacher: a model whose backbone has the setting `num_hidden_layers`, not compressed; its layers may be narrower than
+            the backbone builds them.
         layers: numbers of its layers, from 0, in the order in which they are to run; by default all.
         tokenizer: another one, all of whose pieces the teacher's tokenizer has; the table then has these rows alone, and zeros
             up to a multiple of 32.
@@ -45,6 +47,16 @@ def student_of(
     words = student.encoder.anatomy().words
     if words is not None:
         torch.nn.init.zeros_(words.weight)
+    _take_over_widths(student, teacher, chosen)
     inherit_weights(student.encoder, pieces, teacher.encoder, source, chosen)
     student.head_layers.load_state_dict(teacher.head_layers.state_dict())
     return student
+
+
+def _take_over_widths(student: GoalModel, teacher: GoalModel, chosen: Sequence[int]) -> None:
+    """Give each layer of the student the shapes of the teacher's layer, which may be narrower than the backbone builds it."""
+    theirs = dict(enumerate(teacher.encoder.anatomy().layers))
+    for layer, number in zip(student.encoder.anatomy().layers, chosen, strict=False):
+        if number in theirs:
+            changed = CompressedLayers.of(theirs[number], layer_shapes(layer))
+            CompressedLayers(shapes=changed.shapes).prepare(layer, source="the teacher")

@@ -101,7 +101,12 @@ def _calls(
 
     def enter(module: nn.Module, arguments: Any) -> None:
         began.setdefault(module, next(clock))
-        if isinstance(module, nn.Embedding) and arguments and torch.equal(arguments[0].long(), input_ids.long()):
+        looked_up = arguments[0] if arguments else None  # no tensor, but a shape, in RoFormer's table of positions
+        if (
+            isinstance(module, nn.Embedding)
+            and isinstance(looked_up, Tensor)
+            and torch.equal(looked_up.long(), input_ids.long())
+        ):
             tables.append(module)
 
     def leave(module: nn.Module, arguments: Any, result: Any) -> None:

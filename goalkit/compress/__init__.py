@@ -11,6 +11,7 @@ from goalkit.compress.palettisation import Palettisation
 from goalkit.compress.pruning import Pruning, SparseStorage
 from goalkit.compress.quantisation import Quantisation
 from goalkit.compress.recipes import RECIPES, Recipe, as_recipe
+from goalkit.compress.structured import StructuredPruning
 from goalkit.compress.vocabulary import VocabularyTrimming
 from goalkit.teacher import Teacher
 
@@ -25,6 +26,7 @@ __all__ = [
     "Quantisation",
     "Recipe",
     "SparseStorage",
+    "StructuredPruning",
     "Teacher",
     "Technique",
     "VocabularyTrimming",

@@ -42,7 +42,8 @@ class CompressedLayers:
     """Changes to the layers that a backbone builds, needed before the tensors of a saved model fit them.
 
     Args:
-        shapes: rows and columns of linear layers and embedding tables whose shapes differ from the backbone's.
+        shapes: rows and columns of linear layers and embedding tables whose shapes differ from the backbone's. The number of
+            attention heads follows from them.
         weights: stored forms of the layers' weights that are not float.
         activations: the ranges to which modules quantise their results. No version supports such modules yet.
     """

@@ -48,6 +48,13 @@ def names_of(encoder, modules):
         ),
         ("distilbert", DISTILBERT, ["embeddings"], [f"transformer.layer.{each}" for each in range(3)], "attention"),
         (
+            "roformer",
+            SIZES,
+            ["embeddings", "encoder.embed_positions"],
+            [f"encoder.layer.{each}" for each in range(3)],
+            "attention",
+        ),
+        (
             "albert",
             {**SIZES, "embedding_size": 16},
             ["embeddings", "encoder.embedding_hidden_mapping_in"],
