@@ -27,10 +27,11 @@ NAMES = (
     "transfer",
     "defaults",
     "people",
+    "compression",
     "notes",
     "throughput",
 )
-FROM_DATA = ("few_labels", "titles", "transfer", "defaults", "people", "notes", "throughput")
+FROM_DATA = ("few_labels", "titles", "transfer", "defaults", "people", "compression", "notes", "throughput")
 
 
 def main() -> None:
