@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import optuna
@@ -26,6 +26,8 @@ from goalkit.errors import TrainingError
 from goalkit.storage import append_lines
 
 logger = logging.getLogger(__name__)
+
+Direction = Literal["minimize", "maximize"]
 
 IDENTITY, WORKER = "identity", "worker"
 """Attributes that goalkit adds to a study and to each trial. A worker is a host, a process id and the start of the process."""
@@ -50,7 +52,7 @@ class _Journal(JournalFileBackend):
 
 
 def open_study(
-    place: str, identity: dict[str, Any], *, directions: Sequence[str] = ("maximize",), pruner: BasePruner | None = None
+    place: str, identity: dict[str, Any], *, directions: Sequence[Direction] = ("maximize",), pruner: BasePruner | None = None
 ) -> tuple[Study, AbstractContextManager[Any]]:
     """Open or create a study. Returns it with a lock that lets only one process at a time start a trial.
 

@@ -14,6 +14,7 @@ from goalkit.weights.palette import PaletteForm, PaletteWeight
 from goalkit.weights.parameters import kept_tensor, restore_float, store_as, stored_weights
 from goalkit.weights.registry import register_form, weight_of
 from goalkit.weights.shapes import Layer, layer_shapes, parts, set_weight
+from goalkit.weights.size import estimated_package_bytes
 from goalkit.weights.sparse import SparseForm, SparseWeight, nonzeros
 from goalkit.weights.targets import check_target
 
@@ -31,6 +32,7 @@ __all__ = [
     "SparseWeight",
     "StoredWeight",
     "check_target",
+    "estimated_package_bytes",
     "kept_tensor",
     "layer_shapes",
     "nonzeros",
