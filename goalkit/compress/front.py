@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from goalkit.compress.compression import Compression
 from goalkit.compress.recipes import Recipe
-from goalkit.configuration import to_dict
+from goalkit.configuration import json_bytes, to_dict
 from goalkit.extras import extra
 from goalkit.model import GoalModel
+from goalkit.storage import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,6 +126,17 @@ class BudgetResult:
             for row in rows
         )
 
+    def save(self, folder: Path) -> None:
+        """Write the figures and the plot, `front.json` and `front.svg`. Raises StorageError if they cannot be written."""
+        with extra("train"):
+            import matplotlib as mpl
+
+        drawn = BytesIO()
+        with mpl.rc_context({"svg.hashsalt": "goalkit"}):  # the same figure is the same file
+            self.plot().savefig(drawn, format="svg", metadata={"Date": None})
+        write_file(folder / "front.json", json_bytes(self.to_dict()))
+        write_file(folder / "front.svg", drawn.getvalue())
+
     def plot(self) -> Figure:
         """Plot accuracy and agreement against the size of the package. Requires matplotlib."""
         with extra("train"):
@@ -132,7 +146,7 @@ class BudgetResult:
         for axes, measure in zip(figure.subplots(1, 2, sharex=True), ("accuracy", "agreement"), strict=True):
             for chosen, style in (
                 (self.candidates, {"marker": "o", "color": "lightgray", "linestyle": "", "label": "tried"}),
-                (self.front, {"marker": "o", "color": "tab:blue", "label": "front"}),
+                (self.front, {"marker": "o", "color": "tab:blue", "linestyle": "", "label": "front"}),
                 ([self.best], {"marker": "*", "color": "tab:red", "linestyle": "", "markersize": 14, "label": "chosen"}),
             ):
                 axes.plot([each.package_bytes / 1e6 for each in chosen], [getattr(each, measure) for each in chosen], **style)
