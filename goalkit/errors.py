@@ -50,6 +50,10 @@ class DivergedError(TrainingError):
     """The loss or a validation score is not a number (NaN) or infinite."""
 
 
+class BudgetError(GoalkitError):
+    """No compressed model that was tried keeps within the budget."""
+
+
 class ExportError(GoalkitError):
     """A model cannot be turned into a Core ML file."""
 

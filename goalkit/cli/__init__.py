@@ -18,6 +18,7 @@ _COMMANDS = {
     "distil": "Distil a trained model into a smaller one, on texts without labels.",
     "search": "Search for training settings.",
     "evaluate": "Evaluate a trained model.",
+    "compress": "Compress a trained model with a recipe, or within a budget.",
     "profile": "Measure where a model spends its time.",
     "export": "Compress a trained model and export a Core ML bundle.",
     "verify": "Execute a bundle's files and compare them with the original model.",

@@ -14,9 +14,12 @@ from goalkit.cli.train import next_to_output
 DISTILLED_PATH = MODEL_PATH.with_name("distilled")
 
 
-def _read_layers(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[int, ...] | None:
+def read_layers(context: click.Context, parameter: click.Parameter, given: Any) -> Any:
+    """Return the numbers of layers of the option `--layers`, or of each of several; None if it was not given."""
     if given is None:
         return None
+    if isinstance(given, tuple):
+        return tuple(read_layers(context, parameter, each) for each in given)
     try:
         return tuple(int(number) for number in given.split(","))
     except ValueError as error:
@@ -37,7 +40,7 @@ Examples:
 @click.option("--backbone", help="Backbone of the student: see `goalkit backbones`.  [default: tiny-bert]")
 @click.option(
     "--layers",
-    callback=_read_layers,
+    callback=read_layers,
     metavar="NUMBERS",
     help="Layers of the teacher, from 0, that the student is made of, such as 0,3,7,11. It then has the teacher's backbone, "
     "vocabulary and widths.",

@@ -216,6 +216,29 @@ def load_splits(data: Path | None, columns: ColumnOptions, rejects: Path | None,
     return load_rows(data, columns, rejects).clean().split(seed=seed)
 
 
+def _label_columns(columns: ColumnOptions, tasks: Sequence[Task]) -> tuple[dict[str, Task], list[Task]]:
+    """Return the task of each column in which a model's labels are, and those of its tasks that options name.
+
+    The columns are named like the tasks, unless options say otherwise.
+    """
+    names = [task.name for task in tasks]
+    column_of = {task: column for column, task in columns.task_names.items()}
+    if unknown := [name for name in column_of if name not in names]:
+        raise click.UsageError(
+            f"the model has no task {', '.join(unknown)}; its tasks are {', '.join(names)}: use these, or leave out --label"
+        )
+    return {column_of.get(task.name, task.name): task for task in tasks}, [task for task in tasks if task.name in column_of]
+
+
+def load_model_splits(
+    data: Path | None, columns: ColumnOptions, rejects: Path | None, *, tasks: Sequence[Task], seed: int
+) -> Splits:
+    """Read, clean and split texts labelled for a model's `tasks`, or for those of them that options name: 70/15/15."""
+    wanted, named = _label_columns(columns, tasks)
+    chosen = {column: task for column, task in wanted.items() if not named or task in named}
+    return load_splits(data, columns.of(chosen), rejects, seed)
+
+
 def load_scored(
     data: Path | None, columns: ColumnOptions, rejects: Path | None, *, tasks: Sequence[Task], seed: int | None
 ) -> Dataset:
@@ -227,14 +250,9 @@ def load_scored(
     from goalkit.cli.tables import console
     from goalkit.errors import MissingColumnError
 
-    names = [task.name for task in tasks]
-    column_of = {task: column for column, task in columns.task_names.items()}
-    if unknown := [name for name in column_of if name not in names]:
-        raise click.UsageError(
-            f"the model has no task {', '.join(unknown)}; its tasks are {', '.join(names)}: use these, or leave out --label"
-        )
-    named = [task for task in tasks if task.name in column_of]
-    wanted = {column_of.get(task.name, task.name): task for task in (named if named and seed is None else tasks)}
+    wanted, named = _label_columns(columns, tasks)
+    if named and seed is None:
+        wanted = {column: task for column, task in wanted.items() if task in named}
     try:
         rows = load_rows(data, columns.of(wanted), rejects)
     except MissingColumnError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from goalkit.cli.tables import console, megabytes, percent, table
 
 if TYPE_CHECKING:
+    from goalkit.compress import Budget, BudgetResult, Compression
     from goalkit.datasets import QualityReport
     from goalkit.evaluation import EvaluationReport, Profile, TaskScore
     from goalkit.export import VerificationReport
@@ -57,6 +58,29 @@ def show_search(found: SearchResult) -> None:
     table(f"Best of {len(found.trials)} trials", ["trial", "score", "ended", "settings"], rows, figures=False)
     for name, share in found.importances.items():
         console.print(f"  {name} explains {share:.0%} of the differences", style="dim")
+
+
+def show_compression(made: Compression, package_bytes: int) -> None:
+    """Print the size of a compressed model and its agreement with the original."""
+    table(
+        f"{made.recipe}: package {megabytes(package_bytes)}",
+        ["task", "agreement with the original"],
+        [(task, percent(share)) for task, share in made.agreement.items()],
+    )
+
+
+def show_budget(budget: Budget, found: BudgetResult) -> None:
+    """Print the candidates that no other one beats."""
+    table(
+        f"Best of {len(found.candidates)} recipes (* chosen within {budget})",
+        ["recipe", "package", "accuracy", "agreement"],
+        found.rows(),
+    )
+    console.print(
+        "  accuracy: mean over tasks; agreement with the original: lowest of all tasks; both on the validation texts\n"
+        "  ≈: sizes that were estimated",
+        style="dim",
+    )
 
 
 def show_scored(scored: Sequence[Task], tasks: Sequence[Task]) -> None:

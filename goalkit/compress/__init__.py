@@ -3,10 +3,13 @@
 A technique is found by its name through the entry-point group `goalkit.compression`; a recipe is a sequence of them.
 """
 
-from goalkit.compress.compressor import Compression, Compressor
+from goalkit.compress.budget import Budget
+from goalkit.compress.compression import Compression
+from goalkit.compress.compressor import Compressor
 from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.discovery import find_technique, installed_techniques
 from goalkit.compress.distillation import Distillation
+from goalkit.compress.front import BudgetResult, Candidate
 from goalkit.compress.palettisation import Palettisation
 from goalkit.compress.pruning import Pruning, SparseStorage
 from goalkit.compress.quantisation import Quantisation
@@ -17,6 +20,9 @@ from goalkit.teacher import Teacher
 
 __all__ = [
     "RECIPES",
+    "Budget",
+    "BudgetResult",
+    "Candidate",
     "Compression",
     "CompressionContext",
     "Compressor",

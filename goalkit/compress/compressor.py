@@ -4,41 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
-import numpy as np
 
+from goalkit.compress.budget import Budget
+from goalkit.compress.compression import Compression, label_agreement
 from goalkit.compress.contract import CompressionContext
 from goalkit.compress.recipes import Recipe, RecipeLike, as_recipe
-from goalkit.configuration import to_dict
 from goalkit.model import GoalModel
 from goalkit.teacher import Teacher
 
 if TYPE_CHECKING:
     from goalkit.datasets import Splits
-
-
-@attrs.frozen
-class Compression:
-    """A compressed model, the recipe used, and its agreement with the original model.
-
-    `agreement` is, per task, the share of validation texts on which both choose the same label; it is empty without splits.
-    """
-
-    model: GoalModel = attrs.field(repr=False)
-    recipe: Recipe
-    bytes_before: int
-    bytes_after: int
-    agreement: dict[str, float]
-
-    def save(self, folder: str | Path) -> Path:
-        """Write the model folder, including `recipe.json`, from which `Compressor.from_recipe` makes the compressor again.
-
-        Raises:
-            StorageError: the folder cannot be written.
-        """
-        return self.model.save(folder, records={"recipe.json": to_dict(self.recipe)})
 
 
 @attrs.frozen
@@ -59,6 +37,31 @@ class Compressor:
     def from_recipe(cls, recipe: RecipeLike) -> Compressor:
         """Return the compressor for a recipe. Raises ConfigurationError, which lists the valid names and settings."""
         return cls(recipe)
+
+    @classmethod
+    def within(
+        cls,
+        *,
+        size_mb: float | None = None,
+        min_agreement: float | None = None,
+        min_accuracy: float | None = None,
+        **settings: Any,
+    ) -> Budget:
+        """Return a search for the recipe that makes the most of a budget; its `compress` is like that of a compressor.
+
+            Compressor.within(size_mb=5, min_agreement=0.98).compress(model, splits, folder="build/within")
+
+        Args:
+            size_mb: largest package, in decimal megabytes.
+            min_agreement: least share of validation texts, for each task, on which the model must choose the label of the
+                original.
+            min_accuracy: least accuracy on the validation rows, mean over tasks.
+            settings: further settings of `goalkit.compress.Budget`.
+
+        Raises:
+            ConfigurationError: there is no bound, or a setting is invalid.
+        """
+        return Budget(size_mb=size_mb, min_agreement=min_agreement, min_accuracy=min_accuracy, **settings)
 
     def compress(
         self,
@@ -83,21 +86,18 @@ class Compressor:
             progress: show progress bars.
 
         Raises:
-            ConfigurationError: a technique needs an argument that was not given, the model is already compressed, or a weight
-                is not a finite number.
+            ConfigurationError: a technique needs an argument that was not given, the model is already compressed, a technique
+                cannot follow the one before it, or a weight is not a finite number.
         """
         context = CompressionContext(
             splits=splits,
             texts=tuple(texts),
             teacher=teacher,
+            folder=None if folder is None else Path(folder),
             seed=seed,
             progress=progress,
         )
-        smaller = model
-        for number, technique in enumerate(self.recipe.techniques, 1):
-            own = None if folder is None else Path(folder) / f"{number}-{technique.name}"
-            smaller = technique.apply(smaller, attrs.evolve(context, folder=own))
+        smaller = self.recipe.apply(model, context)
         compared = splits.validation.texts if splits else []
-        before, after = model.predict_probabilities(compared), smaller.predict_probabilities(compared)
-        agreement = {name: float(np.mean(before[name].argmax(1) == after[name].argmax(1))) for name in before if compared}
+        agreement = label_agreement(*(each.predict_probabilities(compared) for each in (model, smaller))) if compared else {}
         return Compression(smaller, self.recipe, model.size_bytes(), smaller.size_bytes(), agreement)

@@ -12,6 +12,7 @@ import attrs
 from goalkit.errors import ConfigurationError
 from goalkit.model import GoalModel
 from goalkit.teacher import Teacher
+from goalkit.weights import TARGETS
 
 if TYPE_CHECKING:
     from goalkit.datasets import Splits
@@ -65,6 +66,16 @@ class Technique(ABC):
 
     name: ClassVar[str]
     """The name of the entry point."""
+
+    @property
+    def oldest_target(self) -> str:
+        """The oldest deployment target, one of `goalkit.weights.TARGETS`, that has what the technique makes of a model."""
+        return TARGETS[0]
+
+    def __str__(self) -> str:
+        fields = attrs.fields(type(self))
+        given = {each.name: getattr(self, each.name) for each in fields if getattr(self, each.name) != each.default}
+        return self.name + (f"({', '.join(f'{name}={value}' for name, value in given.items())})" if given else "")
 
     @abstractmethod
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:

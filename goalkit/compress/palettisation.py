@@ -12,7 +12,7 @@ from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.layers import large_layers
 from goalkit.configuration import among, between
 from goalkit.model import GoalModel
-from goalkit.weights import PaletteWeight, nonzeros, parts, store_as
+from goalkit.weights import PaletteForm, PaletteWeight, SparseForm, nonzeros, parts, store_as
 
 ROUNDS = 1000
 BINS = 4096
@@ -108,6 +108,12 @@ class Palettisation(Technique):
     bits: int = attrs.field(default=4, validator=among(1, 2, 3, 4, 6, 8))
     group_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(1, whole=True)))
     sparse: bool = False
+
+    @property
+    def oldest_target(self) -> str:
+        """See `Technique.oldest_target`."""
+        form = PaletteForm(bits=self.bits, group_size=self.group_size)
+        return (SparseForm(nonzeros=0, values=form) if self.sparse else form).oldest_target
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
         """See `Technique.apply`; does not use the context."""

@@ -12,7 +12,7 @@ from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.layers import large_layers
 from goalkit.configuration import among, between
 from goalkit.model import GoalModel
-from goalkit.weights import AffineWeight, nonzeros, parts, store_as
+from goalkit.weights import AffineForm, AffineWeight, SparseForm, nonzeros, parts, store_as
 from goalkit.weights.sparse import LEAST
 
 
@@ -80,6 +80,12 @@ class Quantisation(Technique):
     sparse: bool = False
     epochs: int = attrs.field(default=0, validator=between(0, whole=True))
     learning_rate: float = attrs.field(default=5e-5, validator=between(0, 1, above=True))
+
+    @property
+    def oldest_target(self) -> str:
+        """See `Technique.oldest_target`."""
+        form = AffineForm(bits=self.bits, block_size=self.block_size)
+        return (SparseForm(nonzeros=0, values=form) if self.sparse else form).oldest_target
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
         """See `Technique.apply`; needs splits, and uses a folder, if `epochs` is not 0."""

@@ -8,12 +8,14 @@ from typing import Any
 
 import attrs
 
-from goalkit.compress.contract import Technique
+from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.discovery import installed_techniques
 from goalkit.compress.palettisation import Palettisation
 from goalkit.compress.quantisation import Quantisation
 from goalkit.configuration import from_dict, read_json
-from goalkit.errors import ConfigurationError
+from goalkit.errors import ConfigurationError, ModelError
+from goalkit.model import GoalModel
+from goalkit.weights import stored_weights
 
 
 def _as_techniques(given: Iterable[object]) -> tuple[Technique, ...]:
@@ -42,6 +44,34 @@ class Recipe:
     @name.default
     def _joined(self) -> str:
         return "+".join(each.name for each in self.techniques)
+
+    def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
+        """Return a smaller model, made by the techniques in order; the given one is not changed.
+
+        Args:
+            model: not compressed.
+            context: its folder, if any, gets a folder for each technique.
+
+        Raises:
+            GoalkitError: see `Technique.apply`. If it is a technique that stored weights which is in the way, it is named.
+        """
+        for number, technique in enumerate(self.techniques, 1):
+            own = None if context.folder is None else context.folder / f"{number}-{technique.name}"
+            try:
+                model = technique.apply(model, attrs.evolve(context, folder=own))
+            except (ConfigurationError, ModelError) as error:
+                if not any(stored_weights(model)):
+                    raise
+                before = " and ".join(repr(each.name) for each in self.techniques[: number - 1])
+                reason = f"cannot follow {before}" if before else "cannot be applied to a model that is compressed already"
+                raise ConfigurationError(
+                    f"the technique {technique.name!r} {reason} ({error}): "
+                    + (f"put {technique.name!r} first, or leave one out" if before else "compress the original model")
+                ) from error
+        return model
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.techniques))
 
 
 RECIPES: Mapping[str, Recipe] = {

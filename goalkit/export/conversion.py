@@ -14,20 +14,19 @@ import numpy as np
 
 from goalkit.classifier import Classifier
 from goalkit.configuration import json_bytes, to_dict
-from goalkit.errors import ConfigurationError, ExportError, reason_of
+from goalkit.errors import ExportError, reason_of
 from goalkit.export.agreement import check_package
 from goalkit.export.checks import check_program, measured_ranges
 from goalkit.export.coreml import chunked_lookup, coremltools, quiet
 from goalkit.export.graph import trace
-from goalkit.export.metadata import oldest_target
 from goalkit.export.package import write_package
 from goalkit.export.runtime.program import PACKAGE_DATA
 from goalkit.export.runtime.ranges import LARGEST_HALF
 from goalkit.outputs import REGRESSION
 from goalkit.tokenization import TokenBatch
-from goalkit.weights import stored_weights
+from goalkit.weights import TARGETS, check_target
 
-SPEC_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9}
+SPEC_VERSIONS = dict(zip(TARGETS, (7, 8, 9), strict=True))
 """Specification version per deployment target (coremltools' table)."""
 
 KNOWN_COREMLTOOLS = ("9.0",)
@@ -66,12 +65,7 @@ def convert(model: Classifier, path: Path, settings: ConversionSettings) -> None
             fails a check or does not compute what the model computes.
     """
     ct = coremltools()
-    for name, _, storage in stored_weights(model):
-        if SPEC_VERSIONS[oldest := oldest_target(storage.form)] > SPEC_VERSIONS[settings.target]:
-            raise ConfigurationError(
-                f"{name} is stored as {storage.form}, which {settings.target} does not have: choose "
-                f"deployment_target='{oldest}', or another compression"
-            )
+    check_target(model, settings.target)
     traced, agreement = trace(model, settings.length, half=settings.half, derive_mask=settings.derive_mask)
     outputs = ["embedding", *(output.feature for output in model.outputs)]
     with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
@@ -185,6 +186,12 @@ class CoreMLExporter:
         with storage.replacing_folder(path, storage.PACKAGE) as folder:
             self._convert(classifier, folder, checked)
         return path
+
+    def package_bytes(self, model: nn.Module, *, calibration: TokenBatch | None = None) -> int:
+        """Measure the package that `export_package` writes, with these arguments and errors, in bytes."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = self.export_package(model, Path(folder, f"measured{PACKAGE_SUFFIX}"), calibration=calibration)
+            return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
     def _check_length(self, model: Classifier) -> None:
         if self.sequence_length > (limit := model.encoder.max_length):

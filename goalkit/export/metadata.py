@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from goalkit.errors import ExportError
-from goalkit.weights import AffineForm, AffineWeight, Form, PaletteForm, PaletteWeight, SparseForm, SparseWeight, StoredWeight
+from goalkit.weights import AffineWeight, PaletteWeight, SparseWeight, StoredWeight
 
 METADATA_VERSION = "_COREML_/metadata_version", torch.tensor(1)
 
@@ -58,24 +58,3 @@ def _palette(storage: PaletteWeight) -> dict[str, Tensor]:
 def _sparse(storage: SparseWeight) -> dict[str, Tensor]:
     values = {} if storage.values is None else translate(storage.values)
     return {**values, "compression_type": torch.tensor([PRUNED, *values.get("compression_type", ())])}
-
-
-@singledispatch
-def oldest_target(form: Form) -> str:
-    """Return the oldest deployment target that has operations for a form; `oldest_target.register` adds one."""
-    return "iOS16"
-
-
-@oldest_target.register
-def _affine_target(form: AffineForm) -> str:
-    return "iOS16" if form.bits == 8 and form.block_size is None else "iOS18"
-
-
-@oldest_target.register
-def _palette_target(form: PaletteForm) -> str:
-    return "iOS16" if form.bits != 3 and form.group_size is None else "iOS18"
-
-
-@oldest_target.register
-def _sparse_target(form: SparseForm) -> str:
-    return "iOS16" if form.values is None else "iOS18"

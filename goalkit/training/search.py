@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,27 +140,13 @@ class Search:
             "data_sha256": splits.train.digest(),
         }
         with extra("train"):
-            from goalkit.training.study import open_study
-        found, lock = open_study(str(study), json.loads(json.dumps(identity)))
-        for trial in self._trials(found, lock):
+            from optuna.pruners import MedianPruner
+
+            from goalkit.training.study import open_study, started_trials
+        found, lock = open_study(str(study), identity, pruner=MedianPruner(n_startup_trials=5, n_warmup_steps=1))
+        for trial in started_trials(found, lock, self.trials, seed=self.seed):
             self._try(found, trial, trainer, model, splits, progress)
         return _result(found, trainer)
-
-    def _trials(self, study: Study, lock: AbstractContextManager[Any]) -> Iterator[Trial]:
-        """Yield trials to run until all processes together have started the requested number."""
-        with extra("train"):
-            from optuna.samplers import TPESampler
-
-        from goalkit.training.study import start_trial
-
-        while True:
-            with lock:
-                trial = start_trial(study, self.trials)
-            if trial is None:
-                return
-            seed = np.random.SeedSequence([self.seed, trial.number]).generate_state(1)[0]
-            study.sampler = TPESampler(seed=int(seed), n_startup_trials=5)
-            yield trial
 
     def _suggest(self, trial: Trial) -> dict[str, Any]:
         optimizer = trial.suggest_categorical("optimizer", self.optimizers)
@@ -177,8 +160,7 @@ class Search:
         }
 
     def _try(self, study: Study, trial: Trial, trainer: Trainer, model: GoalModel, splits: Splits, progress: bool) -> None:
-        with extra("train"):
-            from optuna.trial import TrialState
+        from goalkit.training.study import recording
 
         best = -np.inf
 
@@ -191,17 +173,8 @@ class Search:
 
         settings = self._suggest(trial)
         trial.set_user_attr(SETTINGS, settings)
-        try:
+        with recording(study, trial, pruned=(_PrunedError, DivergedError)):
             attrs.evolve(trainer, calibrate=False, **settings).fit(model, splits, on_epoch=judge, progress=progress)
-        except _PrunedError:
-            study.tell(trial, state=TrialState.PRUNED)
-        except DivergedError as error:  # a bad result rather than a failure
-            logger.warning("trial %d: %s", trial.number, error)
-            study.tell(trial, state=TrialState.PRUNED)
-        except Exception:
-            study.tell(trial, state=TrialState.FAIL)
-            raise
-        else:
             study.tell(trial, best)
         logger.info("trial %d: %s, score %.4f", trial.number, settings, best)
 
@@ -215,7 +188,8 @@ def _result(study: Study, trainer: Trainer) -> SearchResult:
         from optuna.importance import get_param_importances
         from optuna.trial import TrialState
 
-    names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+        from goalkit.training.study import ENDED
+
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if not complete:
@@ -234,10 +208,10 @@ def _result(study: Study, trainer: Trainer) -> SearchResult:
                 trial.number,
                 trial.user_attrs.get(SETTINGS, {}),
                 max(trial.intermediate_values.values(), default=None),
-                names[trial.state],
+                ENDED[trial.state],
             )
             for trial in trials
-            if trial.state in names
+            if trial.state in ENDED
         ),
         importances=importances,
     )

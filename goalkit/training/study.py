@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import optuna
 import psutil
 from filelock import FileLock
 from optuna import Study
+from optuna.pruners import BasePruner
+from optuna.samplers import TPESampler
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
@@ -20,8 +25,15 @@ from optuna.trial import Trial, TrialState
 from goalkit.errors import TrainingError
 from goalkit.storage import append_lines
 
+logger = logging.getLogger(__name__)
+
+Direction = Literal["minimize", "maximize"]
+
 IDENTITY, WORKER = "identity", "worker"
 """Attributes that goalkit adds to a study and to each trial. A worker is a host, a process id and the start of the process."""
+
+ENDED = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+"""How a trial ended, by its state."""
 
 
 class _Journal(JournalFileBackend):
@@ -39,19 +51,24 @@ class _Journal(JournalFileBackend):
             append_lines(self._path, map(json.dumps, logs))
 
 
-def open_study(place: str, identity: dict[str, Any]) -> tuple[Study, AbstractContextManager[Any]]:
+def open_study(
+    place: str, identity: dict[str, Any], *, directions: Sequence[Direction] = ("maximize",), pruner: BasePruner | None = None
+) -> tuple[Study, AbstractContextManager[Any]]:
     """Open or create a study. Returns it with a lock that lets only one process at a time start a trial.
 
     Processes that share a database have no such lock: if two start a trial at once, there may be one trial too many.
 
     Args:
         place: a journal file, or the URL of a database.
-        identity: configuration and fingerprints that all trials of the study share, ready for JSON.
+        identity: configuration and fingerprints that all trials of the study share, which JSON can hold.
+        directions: "maximize" or "minimize", for each value of a trial.
+        pruner: stops trials that are not promising.
 
     Raises:
         TrainingError: the study has a different identity, or cannot be read.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    identity = json.loads(json.dumps(identity))
     lock = FileLock(f"{place}.write.lock") if "://" not in place else None
     try:
         if lock is not None:
@@ -60,8 +77,8 @@ def open_study(place: str, identity: dict[str, Any]) -> tuple[Study, AbstractCon
             found = optuna.create_study(
                 storage=RDBStorage(place) if lock is None else JournalStorage(_Journal(place, lock)),
                 study_name="goalkit",
-                direction="maximize",
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+                directions=directions,
+                pruner=pruner,
                 load_if_exists=True,
             )
             if IDENTITY not in found.user_attrs:
@@ -81,6 +98,18 @@ def open_study(place: str, identity: dict[str, Any]) -> tuple[Study, AbstractCon
     return found, lock or nullcontext()
 
 
+def started_trials(study: Study, lock: AbstractContextManager[Any], limit: int, *, seed: int) -> Iterator[Trial]:
+    """Yield trials to run, until all processes together have started `limit` of them. What is suggested depends on `seed`."""
+    while True:
+        with lock:
+            trial = start_trial(study, limit)
+        if trial is None:
+            return
+        own = np.random.SeedSequence([seed, trial.number]).generate_state(1)[0]
+        study.sampler = TPESampler(seed=int(own), n_startup_trials=5)
+        yield trial
+
+
 def start_trial(study: Study, limit: int) -> Trial | None:
     """Start the next trial. Returns None if `limit` trials are complete, pruned or running.
 
@@ -97,6 +126,26 @@ def start_trial(study: Study, limit: int) -> Trial | None:
     trial = study.ask()
     trial.set_user_attr(WORKER, [socket.gethostname(), os.getpid(), psutil.Process().create_time()])
     return trial
+
+
+@contextmanager
+def recording(study: Study, trial: Trial, *, pruned: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Record how a trial ends that the block does not tell the study about: with an error.
+
+    Args:
+        study: the study of the trial.
+        trial: a started trial.
+        pruned: errors that are a bad result rather than a failure: the trial is pruned, and the search goes on.
+    """
+    try:
+        yield
+    except pruned as error:
+        if str(error):
+            logger.warning("trial %d: %s", trial.number, error)
+        study.tell(trial, state=TrialState.PRUNED)
+    except Exception:
+        study.tell(trial, state=TrialState.FAIL)
+        raise
 
 
 def _is_running(process: int, start: float) -> bool:

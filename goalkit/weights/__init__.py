@@ -8,15 +8,18 @@ A form consists of a subclass of `Form`, its settings, and one of `StoredWeight`
 """
 
 from goalkit.weights.affine import AffineForm, AffineWeight
-from goalkit.weights.contract import Form, StoredWeight
+from goalkit.weights.contract import TARGETS, Form, StoredWeight
 from goalkit.weights.description import ActivationRange, CompressedLayers
 from goalkit.weights.palette import PaletteForm, PaletteWeight
 from goalkit.weights.parameters import kept_tensor, restore_float, store_as, stored_weights
 from goalkit.weights.registry import register_form, weight_of
 from goalkit.weights.shapes import Layer, layer_shapes, parts, set_weight
+from goalkit.weights.size import estimated_package_bytes
 from goalkit.weights.sparse import SparseForm, SparseWeight, nonzeros
+from goalkit.weights.targets import check_target
 
 __all__ = [
+    "TARGETS",
     "ActivationRange",
     "AffineForm",
     "AffineWeight",
@@ -28,6 +31,8 @@ __all__ = [
     "SparseForm",
     "SparseWeight",
     "StoredWeight",
+    "check_target",
+    "estimated_package_bytes",
     "kept_tensor",
     "layer_shapes",
     "nonzeros",

@@ -28,6 +28,11 @@ class AffineForm(Form):
     bits: int = attrs.field(validator=between(2, 8, whole=True))
     block_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(1, whole=True)))
 
+    @property
+    def oldest_target(self) -> str:
+        """See `Form.oldest_target`."""
+        return "iOS16" if self.bits == 8 and self.block_size is None else "iOS18"
+
     def __str__(self) -> str:
         return f"{self.bits}-bit {self.form}" + ("" if self.block_size is None else f", blocks of {self.block_size}")
 

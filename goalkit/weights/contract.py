@@ -9,6 +9,9 @@ from typing import ClassVar, Generic, Self, TypeVar
 import attrs
 from torch import Tensor, nn
 
+TARGETS = ("iOS16", "iOS17", "iOS18")
+"""Deployment targets, the oldest first: the oldest system that must run a package."""
+
 
 @attrs.frozen(kw_only=True)
 class Form:
@@ -19,6 +22,11 @@ class Form:
 
     form: ClassVar[str]
     """The name of the form in a saved model's `config.json`."""
+
+    @property
+    def oldest_target(self) -> str:
+        """The oldest deployment target, one of `TARGETS`, that has operations for this form."""
+        return TARGETS[0]
 
     def __str__(self) -> str:
         return self.form

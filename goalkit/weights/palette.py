@@ -28,6 +28,11 @@ class PaletteForm(Form):
     bits: int = attrs.field(validator=between(1, 8, whole=True))
     group_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(1, whole=True)))
 
+    @property
+    def oldest_target(self) -> str:
+        """See `Form.oldest_target`."""
+        return "iOS16" if self.bits != 3 and self.group_size is None else "iOS18"
+
     def __str__(self) -> str:
         return f"{self.bits}-bit {self.form}" + ("" if self.group_size is None else f", groups of {self.group_size}")
 

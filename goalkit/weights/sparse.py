@@ -32,6 +32,11 @@ class SparseForm(Form):
     nonzeros: int = attrs.field(validator=between(0, whole=True))
     values: Form | None = None
 
+    @property
+    def oldest_target(self) -> str:
+        """See `Form.oldest_target`."""
+        return "iOS16" if self.values is None else "iOS18"
+
     def __str__(self) -> str:
         return self.form if self.values is None else f"{self.form} {self.values}"
 

@@ -21,6 +21,7 @@ FILE, FOLDER, APPENDED = ("write", "flush", "replace"), ("write", "flush", "rena
 """At what a write can fail: a file is written beside the old one and replaces it, a folder is renamed."""
 
 GOALS, BAD = "--data goals.jsonl --label category", "--data bad.jsonl --label category --rejects old/bad.jsonl"
+BUDGET = f"{GOALS} --size-mb 5"
 CALLS = {
     "clean --output": (FILE, "clean goals.jsonl --label category --output old/file.csv"),
     "clean --log": (FILE, f"clean goals.jsonl --label category --output {os.devnull} --log old/file.csv"),
@@ -35,6 +36,9 @@ CALLS = {
     "search --study": (APPENDED, f"search {GOALS} --epochs 1 --trials 2 --study old/study.journal"),
     "search --output": (FILE, f"search {GOALS} --epochs 1 --trials 1 --output old/report.json"),
     "search --rejects": (FILE, f"search {BAD}"),
+    "compress --output": (FOLDER, f"compress old/model --recipe int8 {GOALS} --run new/run --output old/model-int8"),
+    "compress --run": (APPENDED, f"compress old/model {BUDGET} --trials 2 --output new/model --run old/compression"),
+    "compress --rejects": (FILE, f"compress old/model --recipe int8 {BAD} --output new/model"),
     "evaluate --output": (FILE, f"evaluate old/model {GOALS} --output old/report.json"),
     "evaluate --rejects": (FILE, f"evaluate old/model {BAD}"),
     "profile --output": (FILE, "profile old/model --output old/report.json"),
@@ -78,8 +82,12 @@ def before(exported, tmp_path_factory) -> Path:
     (folder / "bad.jsonl").write_text("\n".join([*lines, "not JSON"]), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        first = f"search {GOALS} --epochs 1 --trials 1 --study old/study.journal".split()
-        CliRunner().invoke(goalkit, first, catch_exceptions=False)
+        for first in (
+            f"search {GOALS} --epochs 1 --trials 1 --study old/study.journal",
+            f"compress old/model {BUDGET} --trials 1 --output new/model --run old/compression",
+        ):
+            CliRunner().invoke(goalkit, first.split(), catch_exceptions=False)
+        shutil.rmtree("new")
     return folder
 
 
