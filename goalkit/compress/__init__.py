@@ -3,6 +3,7 @@
 A technique is found by its name through the entry-point group `goalkit.compression`; a recipe is a sequence of them.
 """
 
+from goalkit.compress.activations import ActivationQuantisation
 from goalkit.compress.compressor import Compression, Compressor
 from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.discovery import find_technique, installed_techniques
@@ -16,6 +17,7 @@ from goalkit.teacher import Teacher
 
 __all__ = [
     "RECIPES",
+    "ActivationQuantisation",
     "Compression",
     "CompressionContext",
     "Compressor",

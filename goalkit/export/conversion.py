@@ -15,6 +15,7 @@ import numpy as np
 from goalkit.classifier import Classifier
 from goalkit.configuration import json_bytes, to_dict
 from goalkit.errors import ConfigurationError, ExportError, reason_of
+from goalkit.export.activations import OLDEST_TARGET, register_translation
 from goalkit.export.agreement import check_package
 from goalkit.export.checks import check_program, measured_ranges
 from goalkit.export.coreml import chunked_lookup, coremltools, quiet
@@ -25,7 +26,7 @@ from goalkit.export.runtime.program import PACKAGE_DATA
 from goalkit.export.runtime.ranges import LARGEST_HALF
 from goalkit.outputs import REGRESSION
 from goalkit.tokenization import TokenBatch
-from goalkit.weights import stored_weights
+from goalkit.weights import quantised_inputs, stored_weights
 
 SPEC_VERSIONS = {"iOS16": 7, "iOS17": 8, "iOS18": 9}
 """Specification version per deployment target (coremltools' table)."""
@@ -61,17 +62,13 @@ def convert(model: Classifier, path: Path, settings: ConversionSettings) -> None
     """Convert `model`, and write it as the package `path`.
 
     Raises:
-        ConfigurationError: the target lacks a form in which weights are stored.
+        ConfigurationError: the target lacks a form in which weights are stored, or quantised activations.
         ExportError: the model cannot be traced, the converter fails or writes another specification version, or the program
             fails a check or does not compute what the model computes.
     """
     ct = coremltools()
-    for name, _, storage in stored_weights(model):
-        if SPEC_VERSIONS[oldest := oldest_target(storage.form)] > SPEC_VERSIONS[settings.target]:
-            raise ConfigurationError(
-                f"{name} is stored as {storage.form}, which {settings.target} does not have: choose "
-                f"deployment_target='{oldest}', or another compression"
-            )
+    _check_target(model, settings.target)
+    register_translation()
     traced, agreement = trace(model, settings.length, half=settings.half, derive_mask=settings.derive_mask)
     outputs = ["embedding", *(output.feature for output in model.outputs)]
     with tempfile.TemporaryDirectory() as folder:
@@ -101,6 +98,16 @@ def convert(model: Classifier, path: Path, settings: ConversionSettings) -> None
         _describe(spec, model)
         write_package(path, spec, weights)
     check_package(path, agreement, half=settings.half)
+
+
+def _check_target(model: Classifier, target: str) -> None:
+    needed = [(f"{name} is stored as {storage.form}", oldest_target(storage.form)) for name, _, storage in stored_weights(model)]
+    needed += [(f"the input of {name} is quantised", OLDEST_TARGET) for name, _, _ in quantised_inputs(model)]
+    for what, oldest in needed:
+        if SPEC_VERSIONS[oldest] > SPEC_VERSIONS[target]:
+            raise ConfigurationError(
+                f"{what}, which {target} does not have: choose deployment_target='{oldest}', or another compression"
+            )
 
 
 def large_results(model: Classifier, settings: ConversionSettings, calibration: TokenBatch) -> frozenset[str]:

@@ -1,0 +1,36 @@
+"""Translation of quantised activations: a pair of `quantize` and `dequantize` before the layer.
+
+coremltools' pass that inserts such pairs (`insert_prefix_quantize_dequantize_pair`) takes ranges by the names of its own values,
+from which it computes scales, and also quantises additions. Here the trace itself holds the rounding, before the very layer
+and with its own scale, and only needs a translation.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from goalkit.export.coreml import quiet
+from goalkit.weights.activations import HIGHEST, LOWEST
+
+OLDEST_TARGET = "iOS17"
+"""The oldest deployment target that has the two operations."""
+
+
+@cache
+def register_translation() -> None:
+    """Teach coremltools' converter the operation with which torch rounds activations."""
+    with quiet():
+        from coremltools.converters.mil import Builder, register_torch_op
+
+    def fake_quantize_per_tensor_affine(context: Any, node: Any) -> None:
+        x, scale, *others = (context[name] for name in node.inputs)
+        if (given := tuple(int(each.val) for each in others)) != (0, LOWEST, HIGHEST):
+            raise NotImplementedError(f"zero point and range {given} of fake_quantize_per_tensor_affine")
+        scale = np.float32(scale.val)
+        integers = Builder.quantize(input=x, scale=scale, output_dtype="int8")
+        context.add(Builder.dequantize(input=integers, scale=scale, name=node.name))
+
+    register_torch_op(fake_quantize_per_tensor_affine, override=True)
