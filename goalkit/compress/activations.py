@@ -37,7 +37,7 @@ class ActivationQuantisation(Technique):
     """
 
     name = "activation-quantisation"
-    percentile: float = attrs.field(default=99.99, validator=between(50, 100))
+    percentile: float = attrs.field(default=99.995, validator=between(50, 100))
     texts: int = attrs.field(default=512, validator=between(1, whole=True))
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:

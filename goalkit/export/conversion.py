@@ -101,7 +101,9 @@ def convert(model: Classifier, path: Path, settings: ConversionSettings) -> None
 
 
 def _check_target(model: Classifier, target: str) -> None:
-    needed = [(f"{name} is stored as {storage.form}", oldest_target(storage.form)) for name, _, storage in stored_weights(model)]
+    needed = [
+        (f"{name} is stored as {storage.form}", oldest_target(storage.form)) for name, _, storage in stored_weights(model)
+    ]
     needed += [(f"the input of {name} is quantised", OLDEST_TARGET) for name, _, _ in quantised_inputs(model)]
     for what, oldest in needed:
         if SPEC_VERSIONS[oldest] > SPEC_VERSIONS[target]:

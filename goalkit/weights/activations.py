@@ -34,6 +34,9 @@ class QuantisedInput:
 
     scale: float = attrs.field(validator=[between(0, above=True), _half])
 
+    def __str__(self) -> str:
+        return "8-bit inputs"
+
     def __call__(self, layer: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the arguments of the layer, the first of which, float [..., columns], is rounded."""
         rounded: Tensor = torch.fake_quantize_per_tensor_affine(arguments[0], self.scale, 0, LOWEST, HIGHEST)
