@@ -1,8 +1,8 @@
 """Translation of quantised activations: a pair of `quantize` and `dequantize` before the layer.
 
-coremltools' pass that inserts such pairs (`insert_prefix_quantize_dequantize_pair`) takes ranges by the names of its own values,
-from which it computes scales, and also quantises additions. Here the trace itself holds the rounding, before the very layer
-and with its own scale, and only needs a translation.
+coremltools' own pass for such pairs (`insert_prefix_quantize_dequantize_pair`) takes ranges by the names of the converter's
+values and computes scales from them. Here the trace itself holds the rounding, before the very layer and with the model's own
+scale, and only needs a translation.
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@ from goalkit.weights import kept_tensor, quantised_inputs, stored_weights
 
 
 def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
-    """Check that the program's number types can hold its constants and epsilons, and that it has the compressed weights
-    and the scales of quantised activations.
+    """Check that the program's number types hold its constants, and that compressed weights and activations are in it.
+
+    No constant may become infinite and no epsilon zero; integers of weights and scales of activations must be unchanged.
 
     Args:
         spec: the program's protobuf message.

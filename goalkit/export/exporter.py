@@ -205,8 +205,8 @@ class CoreMLExporter:
     def _convert(self, model: Classifier, path: Path, calibration: Calibration | None) -> None:
         if calibration is None and any(quantised_inputs(model)):
             raise ConfigurationError(
-                "the model has quantised activations, which only half precision makes use of: export with precision='float16' or "
-                "'mixed', or a model without them"
+                "the model has quantised activations, which only half precision makes use of: export with "
+                "precision='float16' or 'mixed', or a model without them"
             )
         settings = ConversionSettings(
             length=self.sequence_length,

@@ -89,7 +89,7 @@ def test_embeddings_change_by_the_rounding_and_survive_saving(run, w8a8, int8_mo
 
 def test_weights_and_activations_are_quantised_in_any_order(run, w8a8, splits):
     other = Compressor(W8A8[::-1]).compress(run.model, splits).model
-    ours, theirs = (dict((name, each.scale) for name, _, each in quantised_inputs(model)) for model in (w8a8, other))
+    ours, theirs = ({name: each.scale for name, _, each in quantised_inputs(model)} for model in (w8a8, other))
     assert ours.keys() == theirs.keys()
     assert list(ours.values()) == pytest.approx(list(theirs.values()), rel=0.1)
 
