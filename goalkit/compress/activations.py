@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
 import attrs
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,8 +18,11 @@ from goalkit.compress.layers import large_linear_layers
 from goalkit.configuration import between
 from goalkit.errors import ConfigurationError
 from goalkit.model import GoalModel
-from goalkit.weights import QuantisedInput, half_scale, quantise_input, quantised_inputs
+from goalkit.weights import QuantisedInput, half_scale, quantise_input, quantised_inputs, restore_inputs
 from goalkit.weights.activations import HIGHEST
+
+RANKED_ON = 64
+"""Number of texts on which the sensitivity of each layer is measured."""
 
 
 @attrs.frozen(kw_only=True)
@@ -26,7 +31,9 @@ class ActivationQuantisation(Technique):
 
     A range reaches to a percentile of the magnitudes that the layer reads, and larger ones are clipped (Wu et al., 2020,
     arXiv 2004.09602): a few activations of a transformer are so large that a range which holds them leaves the others too few
-    steps. The magnitudes are measured on the unlabelled texts, if there are any, or else on the training rows.
+    steps. The magnitudes are measured on the unlabelled texts, if there are any, or else on the training rows. The most
+    sensitive layers are left out: those whose rounding alone changes the embeddings most (the same paper's partial
+    quantisation).
 
     The model becomes faster, where Core ML multiplies integers, not smaller: combine it with `Quantisation`. If
     `Quantisation(epochs=...)` follows, the model is trained with both roundings. It needs iOS 17.
@@ -34,11 +41,13 @@ class ActivationQuantisation(Technique):
     Args:
         percentile: of the magnitudes; 100 is their maximum.
         texts: measured, at random if there are more.
+        float_share: share of the layers that are left out, rounded down to whole layers.
     """
 
     name = "activation-quantisation"
     percentile: float = attrs.field(default=99.995, validator=between(50, 100))
     texts: int = attrs.field(default=512, validator=between(1, whole=True))
+    float_share: float = attrs.field(default=0.2, validator=between(0, 0.9))
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
         """See `Technique.apply`; needs texts or splits."""
@@ -52,9 +61,14 @@ class ActivationQuantisation(Technique):
             )
         smaller = model.copy()
         sample = random.Random(context.seed).sample(texts, min(self.texts, len(texts)))
-        for layer, limit in measured_limits(smaller, sample, self.percentile).items():
-            scale = half_scale(torch.tensor(limit / HIGHEST))
-            quantise_input(layer, QuantisedInput(scale=float(scale)))
+        limits = measured_limits(smaller, sample, self.percentile)
+        inputs = {
+            layer: QuantisedInput(scale=float(half_scale(torch.tensor(limit / HIGHEST)))) for layer, limit in limits.items()
+        }
+        left_out = int(self.float_share * len(inputs))
+        order = by_sensitivity(smaller, inputs, sample[:RANKED_ON]) if left_out else list(inputs)
+        for layer in order[left_out:]:
+            quantise_input(layer, inputs[layer])
         return smaller
 
 
@@ -74,6 +88,17 @@ def measured_limits(model: GoalModel, texts: list[str], percentile: float) -> di
         if not each.finite:
             raise ConfigurationError(f"the input of {name} holds NaN or infinity: train again from a sound model")
     return {layers[name]: each.percentile(percentile) for name, each in magnitudes.items() if each.total}
+
+
+def by_sensitivity(model: GoalModel, inputs: Mapping[nn.Linear, QuantisedInput], texts: list[str]) -> list[nn.Linear]:
+    """Return the layers in order, first the one whose rounding alone changes the embeddings of texts most."""
+    exact = model.embed(texts)
+    errors = {}
+    for layer, quantised in inputs.items():
+        quantise_input(layer, quantised)
+        errors[layer] = float(np.square(model.embed(texts) - exact).mean())
+        restore_inputs(layer)
+    return sorted(errors, key=errors.__getitem__, reverse=True)
 
 
 class Magnitudes:

@@ -48,16 +48,16 @@ def quantise_input(layer: nn.Linear, quantised: QuantisedInput) -> None:
     layer.register_forward_pre_hook(quantised)
 
 
-def quantised_inputs(model: nn.Module) -> Iterator[tuple[str, nn.Module, QuantisedInput]]:
-    """Yield all modules whose input is rounded: name of the module, the module, and how."""
+def quantised_inputs(model: nn.Module) -> Iterator[tuple[str, nn.Linear, QuantisedInput]]:
+    """Yield all layers whose input is rounded: name of the layer, the layer, and how."""
     for name, module in model.named_modules():
         for hook in module._forward_pre_hooks.values():  # torch has no public way to list them
-            if isinstance(hook, QuantisedInput):
+            if isinstance(hook, QuantisedInput) and isinstance(module, nn.Linear):
                 yield name, module, hook
 
 
 def restore_inputs(model: nn.Module) -> None:
-    """Undo every `quantise_input`, in place."""
+    """Undo every `quantise_input` in a model or layer, in place."""
     for module in model.modules():
         hooks = module._forward_pre_hooks
         for number in [number for number, hook in hooks.items() if isinstance(hook, QuantisedInput)]:

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from torch import nn
 
 from goalkit import Bundle, Compressor, CoreMLExporter, GoalModel, Splits
-from goalkit.compress import ActivationQuantisation, Quantisation, VocabularyTrimming
+from goalkit.compress import RECIPES, ActivationQuantisation, Quantisation, VocabularyTrimming
 from goalkit.compress.activations import Magnitudes
 from goalkit.errors import ConfigurationError, ExportError, ModelError
 from goalkit.export.runtime.loading import read_spec
@@ -20,7 +20,7 @@ from goalkit.weights import QuantisedInput, half_scale, quantise_input, quantise
 
 TEXTS = ["跑步", "每天背50个单词，坚持一个月，谁也别拦我", "戒糖第十二天了"]
 DENSE = "encoder.model.encoder.layer.0.intermediate.dense"
-W8A8 = (ActivationQuantisation(), Quantisation())
+W8A8 = RECIPES["w8a8"].techniques
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def test_a_percentile_of_magnitudes_is_exact_to_a_thousandth(array, percentile):
 
 
 def test_each_large_linear_layer_gets_the_scale_of_its_range(run, splits):
-    whole = Compressor([ActivationQuantisation(percentile=100)]).compress(run.model, splits, texts=TEXTS).model
-    clipped = Compressor([ActivationQuantisation(percentile=99)]).compress(run.model, texts=TEXTS).model
+    whole = Compressor([ActivationQuantisation(percentile=100, float_share=0)]).compress(run.model, splits, texts=TEXTS).model
+    clipped = Compressor([ActivationQuantisation(percentile=99, float_share=0)]).compress(run.model, texts=TEXTS).model
     scales = {name: quantised.scale for name, _, quantised in quantised_inputs(whole)}
     assert set(scales) == {
         f"encoder.{name}" for name, module in run.model.encoder.named_modules() if isinstance(module, nn.Linear)
@@ -85,6 +85,20 @@ def test_embeddings_change_by_the_rounding_and_survive_saving(run, w8a8, int8_mo
     again = GoalModel.load(folder)
     np.testing.assert_array_equal(again.embed(TEXTS), after)
     assert again.digest() == w8a8.digest() != int8_model.digest()
+
+
+def test_the_most_sensitive_layers_are_left_out(run, splits):
+    whole = Compressor([ActivationQuantisation(float_share=0)]).compress(run.model, splits).model
+    scales = {name: quantised for name, _, quantised in quantised_inputs(whole)}
+    partial = Compressor([ActivationQuantisation(float_share=0.24)]).compress(run.model, splits).model
+    left = scales.keys() - {name for name, _, _ in quantised_inputs(partial)}
+    errors, texts, exact = {}, splits.train.texts[:64], run.model.embed(splits.train.texts[:64])
+    for name, quantised in scales.items():
+        alone = run.model.copy()
+        quantise_input(alone.get_submodule(name), quantised)
+        errors[name] = np.square(alone.embed(texts) - exact).mean()
+    assert len(left) == 2
+    assert max(errors, key=errors.get) in left
 
 
 def test_weights_and_activations_are_quantised_in_any_order(run, w8a8, splits):
@@ -139,8 +153,8 @@ def test_the_bundle_agrees_with_torch(bundle, w8a8, run, splits):
     report = Bundle.open(bundle.path, source=w8a8).verify(splits.train.texts + splits.test.texts, reference=run.model)
     assert report.parity[0].psnr > 40
     assert report.passed, report.failures
-    assert bundle.manifest.origin.compression["8-bit inputs"] == 12
-    assert "8-bit inputs (12 layers)" in (bundle.path / "README.md").read_text(encoding="utf-8")
+    assert bundle.manifest.origin.compression["8-bit inputs"] == 10
+    assert "8-bit inputs (10 layers)" in (bundle.path / "README.md").read_text(encoding="utf-8")
 
 
 def test_an_older_target_and_float32_are_refused(w8a8, tmp_path):
