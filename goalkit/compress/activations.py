@@ -35,7 +35,7 @@ class ActivationQuantisation(Technique):
     sensitive layers are left out: those whose rounding alone changes the embeddings most (the same paper's partial
     quantisation).
 
-    The model becomes faster, where Core ML multiplies integers, not smaller: combine it with `Quantisation`. If
+    It is meant to make a model faster, where Core ML multiplies integers, not smaller: combine it with `Quantisation`. If
     `Quantisation(epochs=...)` follows, the model is trained with both roundings. It needs iOS 17.
 
     Args:
