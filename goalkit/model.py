@@ -26,7 +26,7 @@ from goalkit.outputs import Output
 from goalkit.storage import MODEL, combined_digest, readable_folder, replacing_folder
 from goalkit.tasks import Task
 from goalkit.tokenization import TokenizerSettings, WordPieceTokenizer
-from goalkit.weights import CompressedLayers, layer_shapes, restore_float, stored_weights
+from goalkit.weights import CompressedLayers, layer_shapes, restore_float, restore_inputs, stored_weights
 
 logger = logging.getLogger(__name__)
 
@@ -269,6 +269,7 @@ def _uncompressed(folder: Path) -> GoalModel:
         model = GoalModel.load(folder)
     for _, layer, _ in list(stored_weights(model)):
         restore_float(layer, "weight")
+    restore_inputs(model)
     return model.requires_grad_()
 
 

@@ -8,9 +8,10 @@ import attrs
 import torch
 
 from goalkit.backbones import MULTIPLE, find_backbone, inherit_weights
+from goalkit.errors import ModelError
 from goalkit.model import GoalModel
 from goalkit.tokenization import WordPieceTokenizer
-from goalkit.weights import CompressedLayers, layer_shapes
+from goalkit.weights import CompressedLayers, layer_shapes, quantised_inputs
 
 
 def student_of(
@@ -29,6 +30,8 @@ def student_of(
         ConfigurationError: the backbone has no such setting.
         ModelError: there is no such layer, or the teacher is compressed.
     """
+    if any(quantised_inputs(teacher)):
+        raise ModelError("the inputs of the teacher's layers are quantised: make the student first, and quantise its own")
     found = find_backbone(teacher.configuration.backbone)
     given = {key: value for key, value in teacher.configuration.encoder.items() if key not in ("vocab_size", "model_type")}
     chosen = range(len(teacher.encoder.anatomy().layers)) if layers is None else layers

@@ -3,6 +3,7 @@
 A technique is found by its name through the entry-point group `goalkit.compression`; a recipe is a sequence of them.
 """
 
+from goalkit.compress.activations import ActivationQuantisation
 from goalkit.compress.budget import Budget
 from goalkit.compress.compression import Compression
 from goalkit.compress.compressor import Compressor
@@ -20,6 +21,7 @@ from goalkit.teacher import Teacher
 
 __all__ = [
     "RECIPES",
+    "ActivationQuantisation",
     "Budget",
     "BudgetResult",
     "Candidate",

@@ -15,6 +15,15 @@ SMALLEST = 2048
 """Matrices with fewer elements are not compressed, as little would be gained (coremltools' own threshold)."""
 
 
+def large_linear_layers(model: Classifier) -> dict[str, nn.Linear]:
+    """Return the large linear layers of the encoder by name; their weights may be in a stored form."""
+    return {
+        name: module
+        for name, module in model.encoder.named_modules(prefix="encoder")
+        if isinstance(module, nn.Linear) and module.in_features * module.out_features >= SMALLEST
+    }
+
+
 def large_layers(model: Classifier) -> Iterator[tuple[nn.Module, Tensor]]:
     """Yield the large linear layers and embedding tables of the encoder, each with its weight, float32 [rows, columns].
 

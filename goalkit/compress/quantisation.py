@@ -12,7 +12,7 @@ from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.layers import large_layers
 from goalkit.configuration import among, between
 from goalkit.model import GoalModel
-from goalkit.weights import AffineForm, AffineWeight, SparseForm, nonzeros, parts, store_as
+from goalkit.weights import AffineForm, AffineWeight, SparseForm, half_scale, nonzeros, parts, store_as
 from goalkit.weights.sparse import LEAST
 
 
@@ -34,10 +34,10 @@ def quantise(weight: Tensor, *, bits: int = 8, block_size: int | None = None) ->
     Raises:
         ModelError: the columns cannot be divided into blocks of that size.
     """
-    half, largest = torch.finfo(torch.float16), 2 ** (bits - 1) - 1
+    largest = 2 ** (bits - 1) - 1
     blocks = weight.reshape(len(weight), parts(weight.shape[1], block_size, "columns"), -1)
     scale = blocks.abs().amax(dim=2) / largest
-    scale = torch.where(scale > 0, scale.clamp(min=half.tiny, max=half.max).half().float(), 1.0)
+    scale = torch.where(scale > 0, half_scale(scale), 1.0)
     integers = torch.round(blocks / scale.unsqueeze(2)).clamp(-largest, largest).to(torch.int8)
     return integers.reshape(weight.shape), scale
 

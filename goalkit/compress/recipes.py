@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from goalkit.compress.activations import ActivationQuantisation
 from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.discovery import installed_techniques
 from goalkit.compress.palettisation import Palettisation
@@ -80,6 +81,7 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe(name="int8", techniques=(Quantisation(),)),
         Recipe(name="palette4", techniques=(Palettisation(bits=4),)),
         Recipe(name="palette6", techniques=(Palettisation(bits=6),)),
+        Recipe(name="w8a8", techniques=(ActivationQuantisation(), Quantisation())),
     )
 }
 """The built-in recipes, by name."""

@@ -13,7 +13,7 @@ from goalkit.errors import ConfigurationError
 from goalkit.model import GoalModel
 from goalkit.student import student_of
 from goalkit.tokenization import WordPieceTokenizer
-from goalkit.weights import stored_weights
+from goalkit.weights import quantised_inputs, stored_weights
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +34,7 @@ class VocabularyTrimming(Technique):
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
         """See `Technique.apply`; with `coverage` it needs texts or splits."""
-        if any(stored_weights(model)):
+        if any(stored_weights(model)) or any(quantised_inputs(model)):
             raise ConfigurationError("the model is already compressed: trim its vocabulary first")
         tokenizer = model.tokenizer
         pieces = tokenizer.reachable()

@@ -12,7 +12,8 @@ from torch import Tensor
 from goalkit.backbones.probes import SAME, difference
 from goalkit.classifier import Classifier
 from goalkit.errors import ExportError, RuntimeModelError
-from goalkit.export.runtime import load_model
+from goalkit.export.activations import without_rounding
+from goalkit.export.runtime.loading import executable, read_spec
 
 TEXTS = 8
 
@@ -78,7 +79,7 @@ class Agreement:
 
 
 def check_package(path: Path, agreement: Agreement, *, half: bool) -> None:
-    """Execute a saved package in float32 and compare it with the model's own forward pass.
+    """Execute a saved package in float32, without rounding activations, and compare it with the model's own forward pass.
 
     Rounded weights count; the effect of half precision on activations is measured separately (see goalkit.export.checks).
 
@@ -92,7 +93,9 @@ def check_package(path: Path, agreement: Agreement, *, half: bool) -> None:
 
     what, tolerance, advice = ("the converted program", SAME, ADVICE) if not half else ROUNDED
     try:
-        program = load_model(path, precision="float32")
+        spec = read_spec(path)
+        without_rounding(spec)
+        program = executable(spec, path, precision="float32")
         agreement.check(run, what=what, tolerance=tolerance, advice=advice)
     except RuntimeModelError as error:  # it names the file, which is a temporary one
         reason = str(error).removeprefix(f"{path}: ")

@@ -21,7 +21,7 @@ def _lines(manifest: Manifest) -> list[str]:
     calibration = manifest.origin.calibration
     checked = [f"- Half precision was checked for overflow on {calibration}."] if calibration else []
     heads = ", ".join(f"`{name}`" for name in manifest.heads.values()) or "none"
-    compression = ", ".join(f"{count} weights as {kind}" for kind, count in manifest.origin.compression.items()) or "none"
+    compression = ", ".join(f"{kind} ({count} layers)" for kind, count in manifest.origin.compression.items()) or "none"
     return [
         "# GoalAnalyzer",
         "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from goalkit.export.runtime import MLProgram, OperationRange, load_model, operat
 from goalkit.export.runtime.packing import pack_bits
 from goalkit.export.runtime.values import Blobs, decode
 from goalkit.tokenization import TokenBatch
-from goalkit.weights import kept_tensor, stored_weights
+from goalkit.weights import kept_tensor, quantised_inputs, stored_weights
 
 
 def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
-    """Check that the program's number types can hold its constants and epsilons, and that compressed weights are in it.
+    """Check that the program's number types hold its constants, and that compressed weights and activations are in it.
+
+    No constant may become infinite and no epsilon zero; integers of weights and scales of activations must be unchanged.
 
     Args:
         spec: the program's protobuf message.
@@ -31,6 +33,7 @@ def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
         ExportError: a check fails; the message names the operation or weight.
     """
     written: set[bytes] = set()
+    constants: dict[str, Tensor] = {}
     for owner, parameter, value in _constants(spec, Blobs(model_path)):
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise ExportError(
@@ -39,6 +42,7 @@ def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
             )
         if parameter == "epsilon" and float(value) <= 0:
             raise ExportError(f"the epsilon of {owner} is zero in half precision: use 1e-7 or more, or precision='float32'")
+        constants[owner] = value
         if value.dtype in (torch.int8, torch.uint8):
             written.add(value.numpy().tobytes())
     for name, module, storage in stored_weights(model):
@@ -46,6 +50,10 @@ def check_program(spec: Any, model_path: Path, model: Classifier) -> None:
             packed = pack_bits(integers.flatten(), bits) if bits < 8 else integers
             if not {integers.numpy().tobytes(), packed.numpy().tobytes()} & written:
                 raise ExportError(f"the converter did not keep the integers of {name}: export the uncompressed model instead")
+    scales = [_scales(spec, kind, constants) for kind in ("quantize", "dequantize")]
+    for name, _, quantised in quantised_inputs(model):
+        if not all(quantised.scale in each for each in scales):
+            raise ExportError(f"the converter did not keep the scale of the input of {name}: leave activations as they are")
 
 
 def check_ranges(package: Path, calibration: Calibration, *, function: str | None = None) -> None:
@@ -83,6 +91,16 @@ def program_inputs(program: Any, batch: TokenBatch) -> dict[str, Any]:
     """Return N tokenised texts as the inputs of a program with fixed shapes [1, S], with or without a mask."""
     arrays = {"input_ids": batch.input_ids[:, None], "attention_mask": batch.attention_mask[:, None]}
     return {name: arrays[name] for name in program.inputs}
+
+
+def _scales(spec: Any, kind: str, constants: Mapping[str, Tensor]) -> set[float]:
+    """Return the scales of all operations of a kind."""
+    operations = [
+        each
+        for program in spec.mlProgram.functions.values()
+        for each in program.block_specializations[program.opset].operations
+    ]
+    return {float(constants[each.inputs["scale"].arguments[0].name]) for each in operations if each.type == kind}
 
 
 def _constants(spec: Any, blobs: Blobs) -> Iterator[tuple[str, str, Tensor]]:

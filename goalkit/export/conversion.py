@@ -15,6 +15,7 @@ import numpy as np
 from goalkit.classifier import Classifier
 from goalkit.configuration import json_bytes, to_dict
 from goalkit.errors import ExportError, reason_of
+from goalkit.export.activations import register_translation
 from goalkit.export.agreement import check_package
 from goalkit.export.checks import check_program, measured_ranges
 from goalkit.export.coreml import chunked_lookup, coremltools, quiet
@@ -60,12 +61,13 @@ def convert(model: Classifier, path: Path, settings: ConversionSettings) -> None
     """Convert `model`, and write it as the package `path`.
 
     Raises:
-        ConfigurationError: the target lacks a form in which weights are stored.
+        ConfigurationError: the target lacks a form in which weights are stored, or quantised activations.
         ExportError: the model cannot be traced, the converter fails or writes another specification version, or the program
             fails a check or does not compute what the model computes.
     """
     ct = coremltools()
     check_target(model, settings.target)
+    register_translation()
     traced, agreement = trace(model, settings.length, half=settings.half, derive_mask=settings.derive_mask)
     outputs = ["embedding", *(output.feature for output in model.outputs)]
     with tempfile.TemporaryDirectory() as folder:

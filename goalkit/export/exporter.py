@@ -37,7 +37,7 @@ from goalkit.export.updatable.validation import raise_violations
 from goalkit.extras import extra
 from goalkit.model import GoalModel
 from goalkit.tokenization import TokenBatch
-from goalkit.weights import stored_weights
+from goalkit.weights import quantised_inputs, stored_weights
 
 PRECISIONS = ("float16", "float32", "mixed")
 
@@ -210,6 +210,11 @@ class CoreMLExporter:
         return None
 
     def _convert(self, model: Classifier, path: Path, calibration: Calibration | None) -> None:
+        if calibration is None and any(quantised_inputs(model)):
+            raise ConfigurationError(
+                "the model has quantised activations, which only half precision makes use of: export with "
+                "precision='float16' or 'mixed', or a model without them"
+            )
         settings = ConversionSettings(
             length=self.sequence_length,
             target=self.deployment_target,
@@ -232,6 +237,7 @@ class CoreMLExporter:
 
     def _manifest(self, model: GoalModel, heads: Sequence[UpdatableHead], calibration: str, golden: str) -> Manifest:
         forms = Counter(str(storage.form) for _, _, storage in stored_weights(model))
+        forms.update(str(quantised) for _, _, quantised in quantised_inputs(model))
         libraries = ("goalkit", "torch", "transformers", "tokenizers", "coremltools", "numpy")
         with extra("export"):
             versions = {name: version(name) for name in libraries}

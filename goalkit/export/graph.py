@@ -11,7 +11,7 @@ from goalkit.errors import ExportError, GoalkitError, reason_of
 from goalkit.export.agreement import ADVICE, Agreement
 from goalkit.export.metadata import METADATA_VERSION, weight_metadata
 from goalkit.export.tracing import PlainGraph, quiet_tracing
-from goalkit.weights import restore_float, stored_weights
+from goalkit.weights import quantise_input, quantised_inputs, restore_float, restore_inputs, stored_weights
 
 SMALLEST_EPSILON = 1e-7
 """Replaces BERT's LayerNorm epsilon of 1e-12, which is zero in half precision (ml-ane-transformers uses the same value)."""
@@ -39,7 +39,7 @@ class ExportGraph(nn.Module):
 def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = False) -> tuple[torch.jit.ScriptModule, Agreement]:
     """Trace a copy of `model` for texts of `length` tokens, with its compressed weights marked for coremltools.
 
-    The trace is compared with the model's own forward pass.
+    The trace is compared with the model's own forward pass, both without rounding activations (see `without_rounding`).
 
     Args:
         model: not changed.
@@ -62,17 +62,17 @@ def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = Fal
             )
     if half:
         _raise_epsilons(graph.model)
+    quantised = list(quantised_inputs(graph.model))
+    restore_inputs(graph.model)
     try:
         agreement = Agreement.of(graph.model, length, derive_mask=derive_mask)
-        with quiet_tracing(), torch.no_grad(), PlainGraph(half=half):
-            traced = torch.jit.trace(graph, tuple(agreement.example().values()), check_trace=False)  # type: ignore[no-untyped-call]
+        traced = _traced(graph, agreement, half=half)
     except GoalkitError:
         raise
     except Exception as error:  # models raise exceptions of any kind
         raise ExportError(
             f"torch.jit.trace cannot follow this model ({type(error).__name__}: {reason_of(error)}): {ADVICE}"
         ) from error
-    assert isinstance(traced, torch.jit.ScriptModule)
     names = ["embedding", *(output.feature for output in model.outputs)]
 
     @torch.no_grad()
@@ -80,7 +80,19 @@ def trace(model: Classifier, length: int, *, half: bool, derive_mask: bool = Fal
         return dict(zip(names, traced(*inputs.values()), strict=True))
 
     agreement.check(run, what="the traced graph", tolerance=SAME, advice=ADVICE)
-    return traced, agreement
+    if not quantised:
+        return traced, agreement
+    for _, layer, each in quantised:
+        quantise_input(layer, each)
+    return _traced(graph, agreement, half=half), agreement
+
+
+@torch.no_grad()
+def _traced(graph: ExportGraph, agreement: Agreement, *, half: bool) -> torch.jit.ScriptModule:
+    with quiet_tracing(), PlainGraph(half=half):
+        traced = torch.jit.trace(graph, tuple(agreement.example().values()), check_trace=False)  # type: ignore[no-untyped-call]
+    assert isinstance(traced, torch.jit.ScriptModule)
+    return traced
 
 
 def _with_marks(model: Classifier) -> Classifier:

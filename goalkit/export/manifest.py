@@ -30,9 +30,9 @@ class FileRecord:
 class Origin:
     """Where a bundle comes from.
 
-    `model_sha256` is the digest of the model's folder (`GoalModel.digest`), `compression` the number of weights per stored
-    form, `versions` those of the libraries that made it. `calibration` says on which texts half precision was checked, such
-    as "32 shipped goals", or is empty for float32; `golden` says which texts golden.json has.
+    `model_sha256` is the digest of the model's folder (`GoalModel.digest`), `compression` the number of layers per stored
+    form of weights, and with 8-bit inputs, `versions` those of the libraries that made it. `calibration` says on which texts
+    half precision was checked, such as "32 shipped goals", or is empty for float32; `golden` says which texts golden.json has.
     """
 
     backbone: str

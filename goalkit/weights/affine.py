@@ -15,6 +15,19 @@ from goalkit.weights.registry import register_form
 from goalkit.weights.shapes import parts
 
 
+def half_scale(scale: Tensor) -> Tensor:
+    """Round scales to normal numbers of half precision, because a half-precision Core ML package stores them that way.
+
+    Args:
+        scale: float, of any shape, not negative.
+
+    Returns:
+        Scales of the same type and shape, between 6.1e-5 and 65,504.
+    """
+    half = torch.finfo(torch.float16)
+    return scale.clamp(min=half.tiny, max=half.max).half().to(scale.dtype)
+
+
 @attrs.frozen(kw_only=True)
 class AffineForm(Form):
     """Signed integers q with a scale: w = q · scale.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,25 +9,12 @@ import attrs
 import torch
 from torch import nn
 
-from goalkit.configuration import between
 from goalkit.errors import ConfigurationError, ModelError
+from goalkit.weights.activations import QuantisedInput, quantise_input, quantised_inputs
 from goalkit.weights.contract import Form
 from goalkit.weights.parameters import store_as, stored_weights
 from goalkit.weights.registry import weight_of
 from goalkit.weights.shapes import Layer, layer_shape, layer_shapes, set_weight
-
-
-@attrs.frozen(kw_only=True)
-class ActivationRange:
-    """Range of a module's results, and the number of bits to which they are quantised. Reserved."""
-
-    low: float
-    high: float
-    bits: int = attrs.field(default=8, validator=between(2, 16, whole=True))
-
-    def __attrs_post_init__(self) -> None:
-        if not -math.inf < self.low < self.high < math.inf:
-            raise ConfigurationError(f"an activation ranges from {self.low} to {self.high}: give two numbers, the lower first")
 
 
 def _check_shapes(instance: object, attribute: attrs.Attribute[Any], value: Mapping[str, tuple[int, int]]) -> None:
@@ -45,18 +31,22 @@ class CompressedLayers:
         shapes: rows and columns of linear layers and embedding tables whose shapes differ from the backbone's. The number of
             attention heads follows from them.
         weights: stored forms of the layers' weights that are not float.
-        activations: the ranges to which modules quantise their results. No version supports such modules yet.
+        activations: linear layers whose inputs are quantised.
     """
 
     shapes: dict[str, tuple[int, int]] = attrs.field(factory=dict, validator=_check_shapes)
     weights: dict[str, Form] = attrs.field(factory=dict)
-    activations: dict[str, ActivationRange] = attrs.field(factory=dict)
+    activations: dict[str, QuantisedInput] = attrs.field(factory=dict)
 
     @classmethod
     def of(cls, model: nn.Module, built: Mapping[str, tuple[int, int]]) -> CompressedLayers:
         """Describe a model whose layers originally had the shapes `built` (see `layer_shapes`)."""
         shapes = {name: shape for name, shape in layer_shapes(model).items() if built.get(name, shape) != shape}
-        return cls(shapes=shapes, weights={name: storage.form for name, _, storage in stored_weights(model)})
+        return cls(
+            shapes=shapes,
+            weights={name: storage.form for name, _, storage in stored_weights(model)},
+            activations={name: quantised for name, _, quantised in quantised_inputs(model)},
+        )
 
     def prepare(self, model: nn.Module, *, source: str) -> None:
         """Change the layers of a newly built model to these shapes and forms, in place, ready for `load_state_dict`.
@@ -75,11 +65,11 @@ class CompressedLayers:
             except ModelError as error:
                 raise ModelError(f"{source}: the weight of {name}: {error}") from error
             store_as(layer, "weight", kept, storage)
-        if self.activations:
-            name = next(iter(self.activations))
-            raise ModelError(
-                f"{source}: {name} has quantised results, which this version of goalkit does not support: update goalkit"
-            )
+        for name, quantised in self.activations.items():
+            layer = _layer(model, name, source)
+            if not isinstance(layer, nn.Linear):
+                raise ModelError(f"{source}: {name} is no linear layer, whose input can be quantised; save the model again")
+            quantise_input(layer, quantised)
 
 
 def _layer(model: nn.Module, name: str, source: str) -> Layer:

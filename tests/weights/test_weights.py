@@ -23,6 +23,7 @@ from goalkit.weights import (
 
 TEXTS = ["跑步", "每天背50个单词，坚持一个月，谁也别拦我", "戒糖第十二天了"]
 DENSE = "encoder.model.encoder.layer.0.intermediate.dense"
+TABLE = "encoder.model.embeddings.word_embeddings"
 
 
 @attrs.frozen(kw_only=True)
@@ -141,7 +142,11 @@ def test_a_form_of_the_same_name_is_refused(signs):
         ({"shapes": {"encoder": [2, 2]}}, "there is no layer 'encoder'"),
         ({"shapes": {DENSE: [0, 64]}}, "has the shape (0, 64): give rows and columns, at least 1 of each"),
         ({"shapes": {DENSE: [32, 64]}}, "does not fit config.json"),
-        ({"activations": {DENSE: {"low": 1.0, "high": 1.0}}}, "ranges from 1.0 to 1.0: give two numbers, the lower first"),
+        ({"activations": {DENSE: {"scale": 0.0}}}, "scale is 0.0: it must be above 0"),
+        ({"activations": {DENSE: {"scale": 0.1}}}, "scale is 0.1: it must be a normal number of half precision"),
+        ({"activations": {DENSE: {"low": -1.0}}}, "unknown key low in QuantisedInput; valid keys are scale"),
+        ({"activations": {"encoder.nowhere": {"scale": 0.5}}}, "there is no layer 'encoder.nowhere'"),
+        ({"activations": {TABLE: {"scale": 0.5}}}, f"{TABLE} is no linear layer"),
     ],
 )
 def test_a_damaged_description_is_reported_in_one_line(untrained, tmp_path, compression, message):
@@ -158,7 +163,6 @@ def test_a_damaged_description_is_reported_in_one_line(untrained, tmp_path, comp
     [
         {"weights": {DENSE: {"form": "affine", "bits": 3}}},
         {"weights": {DENSE: {"form": "sparse", "nonzeros": 99, "values": {"form": "affine", "bits": 3}}}},
-        {"activations": {DENSE: {"low": -3.5, "high": 4.0}}},
     ],
 )
 def test_what_the_schema_reserves_is_understood_and_refused_with_advice(untrained, tmp_path, compression):

@@ -78,9 +78,18 @@ def _load(spec: Any, model_path: Path, precision: str, function: str | None, sou
     return model
 
 
-def executable(spec: Any) -> RuntimeModel:
-    """Return a model without weight files, such as an updatable head, ready for execution."""
-    return _load(spec, Path(), "declared", None, RuntimeModel.source)
+def executable(spec: Any, package: Path | None = None, *, precision: str = "declared") -> RuntimeModel:
+    """Return a model that is in memory, ready for execution.
+
+    Args:
+        spec: its protobuf message.
+        package: where its weight files are; None for a model without any, such as an updatable head.
+        precision: see `load_model`.
+    """
+    if package is None:
+        return _load(spec, Path(), precision, None, RuntimeModel.source)
+    with model_errors(package):
+        return _load(spec, model_file(package).parent, precision, None, str(package))
 
 
 def model_file(path: Path) -> Path:

@@ -106,6 +106,7 @@ def test_every_registered_operation_is_tested_somewhere():
         "conv", "einsum", "batch_norm", "scaled_dot_product_attention", "fill_like", "silu",  # against torch, test_runtime.py
         "classify",  # test_classifier_models.py
         "gather_nd",  # below
+        "quantize", "dequantize",  # test_quantisation.py
         *(name for name in OPERATIONS if name.startswith("constexpr_")),  # below
     }  # fmt: skip
     assert set(OPERATIONS) == {name for name, _ in CALLS} | elsewhere

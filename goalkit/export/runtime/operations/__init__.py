@@ -5,7 +5,7 @@ example at a time: `torch.func.vmap` adds the batch. Numbers are float32 even wh
 program rounds results. To add an operation, add a function to the module it belongs to.
 """
 
-from goalkit.export.runtime.operations import decompression, elementwise, layers, shaping
+from goalkit.export.runtime.operations import decompression, elementwise, layers, quantisation, shaping
 from goalkit.export.runtime.operations.registry import KEEPING, OPERATIONS
 
-__all__ = ["KEEPING", "OPERATIONS", "decompression", "elementwise", "layers", "shaping"]
+__all__ = ["KEEPING", "OPERATIONS", "decompression", "elementwise", "layers", "quantisation", "shaping"]

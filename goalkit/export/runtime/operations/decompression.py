@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from goalkit.export.runtime.operations.registry import dtype_named, numbers, operation
+from goalkit.export.runtime.operations.registry import along, dtype_named, numbers, operation
 from goalkit.export.runtime.packing import unpack_bits
 
 
@@ -21,9 +21,7 @@ def constexpr_cast(source_val: Tensor, output_dtype: str) -> Tensor:
 @operation
 def constexpr_affine_dequantize(quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: Tensor) -> Tensor:
     """scale · (quantized_data - zero_point); scale and zero point are single numbers, or have one per index on `axis`."""
-    shape = [1] * quantized_data.ndim
-    shape[int(axis)] = -1
-    scale, zero_point = (each.reshape(shape) if each.ndim else each for each in (scale, zero_point))
+    scale, zero_point = (along(axis, each, quantized_data) for each in (scale, zero_point))
     return scale.float() * (quantized_data.float() - zero_point.float())
 
 

@@ -47,6 +47,15 @@ def numbers(value: Tensor) -> list[int]:
     return [int(each) for each in value.reshape(-1).tolist()]
 
 
+def along(axis: Tensor | None, values: Tensor, x: Tensor) -> Tensor:
+    """Reshape a vector so that it applies along `axis` of `x`; a single number stays as it is."""
+    if axis is None or not values.ndim:
+        return values
+    shape = [1] * x.ndim
+    shape[int(axis)] = -1
+    return values.reshape(shape)
+
+
 def dtype_named(name: str) -> torch.dtype:
     """Return the torch type for the name of a MIL type."""
     if name not in DTYPES:
