@@ -26,7 +26,7 @@ from goalkit.outputs import Output
 from goalkit.storage import MODEL, combined_digest, readable_folder, replacing_folder
 from goalkit.tasks import Task
 from goalkit.tokenization import TokenizerSettings, WordPieceTokenizer
-from goalkit.weights import CompressedLayers, layer_shapes, restore_float, stored_weights
+from goalkit.weights import CompressedLayers, layer_shapes, restore_floats
 
 logger = logging.getLogger(__name__)
 
@@ -252,9 +252,8 @@ class GoalModel(Classifier):
 def _uncompressed(folder: Path) -> GoalModel:
     with torch.random.fork_rng(devices=[]):
         model = GoalModel.load(folder)
-    for _, layer, _ in list(stored_weights(model)):
-        restore_float(layer, "weight")
-    return model.requires_grad_()
+    restore_floats(model)
+    return model
 
 
 def _checkpoint_of(source: str | Path, backbone: str) -> Checkpoint | None:

@@ -7,6 +7,7 @@ from goalkit.compress.compressor import Compression, Compressor
 from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.discovery import find_technique, installed_techniques
 from goalkit.compress.distillation import Distillation
+from goalkit.compress.mixed import MixedPrecision
 from goalkit.compress.palettisation import Palettisation
 from goalkit.compress.pruning import Pruning, SparseStorage
 from goalkit.compress.quantisation import Quantisation
@@ -20,6 +21,7 @@ __all__ = [
     "CompressionContext",
     "Compressor",
     "Distillation",
+    "MixedPrecision",
     "Palettisation",
     "Pruning",
     "Quantisation",

@@ -11,7 +11,7 @@ from goalkit.weights.affine import AffineForm, AffineWeight
 from goalkit.weights.contract import Form, StoredWeight
 from goalkit.weights.description import ActivationRange, CompressedLayers
 from goalkit.weights.palette import PaletteForm, PaletteWeight
-from goalkit.weights.parameters import kept_tensor, restore_float, store_as, stored_weights
+from goalkit.weights.parameters import kept_tensor, restore_float, restore_floats, store_as, stored_weights
 from goalkit.weights.registry import register_form, weight_of
 from goalkit.weights.shapes import Layer, layer_shapes, parts, set_weight
 from goalkit.weights.sparse import SparseForm, SparseWeight, nonzeros
@@ -34,6 +34,7 @@ __all__ = [
     "parts",
     "register_form",
     "restore_float",
+    "restore_floats",
     "set_weight",
     "store_as",
     "stored_weights",
