@@ -26,7 +26,7 @@ from goalkit.outputs import Output
 from goalkit.storage import MODEL, combined_digest, readable_folder, replacing_folder
 from goalkit.tasks import Task
 from goalkit.tokenization import TokenizerSettings, WordPieceTokenizer
-from goalkit.weights import CompressedLayers, layer_shapes, restore_float, restore_inputs, stored_weights
+from goalkit.weights import CompressedLayers, layer_shapes, restore_floats, restore_inputs
 
 logger = logging.getLogger(__name__)
 
@@ -267,10 +267,9 @@ class GoalModel(Classifier):
 def _uncompressed(folder: Path) -> GoalModel:
     with torch.random.fork_rng(devices=[]):
         model = GoalModel.load(folder)
-    for _, layer, _ in list(stored_weights(model)):
-        restore_float(layer, "weight")
+    restore_floats(model)
     restore_inputs(model)
-    return model.requires_grad_()
+    return model
 
 
 def _model_in(source: str | Path, backbone: str) -> GoalModel | None:

@@ -11,6 +11,7 @@ from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.discovery import find_technique, installed_techniques
 from goalkit.compress.distillation import Distillation
 from goalkit.compress.front import BudgetResult, Candidate
+from goalkit.compress.mixed import MixedPrecision
 from goalkit.compress.palettisation import Palettisation
 from goalkit.compress.pruning import Pruning, SparseStorage
 from goalkit.compress.quantisation import Quantisation
@@ -29,6 +30,7 @@ __all__ = [
     "CompressionContext",
     "Compressor",
     "Distillation",
+    "MixedPrecision",
     "Palettisation",
     "Pruning",
     "Quantisation",

@@ -10,7 +10,11 @@ from torch.nn.utils import parametrize
 from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.layers import large_layers
 from goalkit.model import GoalModel
+from goalkit.teacher import Predictor
 from goalkit.weights import restore_float
+
+SHARE = 0.5
+"""Of the teacher in the loss."""
 
 
 def train_constrained(
@@ -22,6 +26,7 @@ def train_constrained(
     epochs: int,
     learning_rate: float,
     name: str = "training",
+    teacher: Predictor | None = None,
 ) -> GoalModel:
     """Return a copy whose large weights satisfy a constraint, fine-tuned under it.
 
@@ -33,8 +38,9 @@ def train_constrained(
         epochs: maximum number of passes over the training rows; the validation rows select the best one.
         learning_rate: peak learning rate.
         name: subfolder of the context's folder, from which the training is resumed.
+        teacher: what to learn the probabilities of the training rows from, mixed with the labels; None: the labels alone.
     """
-    from goalkit.training import Trainer
+    from goalkit.training import SoftLabels, Trainer
 
     changed = model.copy()
     layers = dict(large_layers(changed))
@@ -44,9 +50,12 @@ def train_constrained(
     if epochs:
         trainer = Trainer(epochs=epochs, learning_rate=learning_rate, seed=context.seed)
         folder = None if context.folder is None else context.folder / name
+        splits = context.require("splits", technique)
+        rows = splits.train.with_tasks(model.tasks)
         changed = trainer.fit(
             changed,
-            context.require("splits", technique),
+            splits,
+            objective=None if teacher is None else SoftLabels.of([teacher], rows.texts, share=SHARE),
             folder=folder,
             resume=folder is not None,
             progress=context.progress,

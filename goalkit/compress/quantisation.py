@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 import torch
 from torch import Tensor, nn
@@ -9,10 +11,12 @@ from torch import Tensor, nn
 from goalkit.classifier import Classifier
 from goalkit.compress.constrained import train_constrained
 from goalkit.compress.contract import CompressionContext, Technique
+from goalkit.compress.feedback import round_with_feedback
+from goalkit.compress.inputs import representative_texts, second_moments
 from goalkit.compress.layers import large_layers
 from goalkit.configuration import among, between
 from goalkit.model import GoalModel
-from goalkit.weights import AffineForm, AffineWeight, SparseForm, half_scale, nonzeros, parts, store_as
+from goalkit.weights import AffineForm, AffineWeight, SparseForm, half_scale, nonzeros, parts, restore_floats, store_as
 from goalkit.weights.sparse import LEAST
 
 
@@ -42,7 +46,38 @@ def quantise(weight: Tensor, *, bits: int = 8, block_size: int | None = None) ->
     return integers.reshape(weight.shape), scale
 
 
-def quantise_weights(model: Classifier, *, bits: int = 8, block_size: int | None = None, sparse: bool = False) -> None:
+def quantise_with_feedback(
+    weight: Tensor, moments: Tensor, *, bits: int = 8, block_size: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Quantise with the scales of `quantise`, and with error feedback (see `goalkit.compress.feedback`).
+
+    Args:
+        weight: float32 [rows, columns], finite. Zeros remain zero.
+        moments: of the layer's inputs (see `goalkit.compress.inputs.second_moments`).
+        bits: per integer.
+        block_size: columns that share a scale, a divisor of their number; None: the whole row.
+
+    Returns:
+        Integers and scales, as of `quantise`.
+    """
+    _, scale = quantise(weight, bits=bits, block_size=block_size)
+    steps, largest = scale.repeat_interleave(weight.shape[1] // scale.shape[1], dim=1), 2 ** (bits - 1) - 1
+
+    def rounded(values: Tensor, columns: slice) -> Tensor:
+        step = steps[:, columns]
+        return torch.where(weight[:, columns] != 0, torch.round(values / step).clamp(-largest, largest) * step, 0.0)
+
+    return torch.round(round_with_feedback(weight, moments, rounded) / steps).to(torch.int8), scale
+
+
+def quantise_weights(
+    model: Classifier,
+    *,
+    bits: int = 8,
+    block_size: int | None = None,
+    sparse: bool = False,
+    moments: Mapping[nn.Module, Tensor] | None = None,
+) -> None:
     """Store every large weight of the encoder as integers with a scale per row or block, in place.
 
     Args:
@@ -50,9 +85,13 @@ def quantise_weights(model: Classifier, *, bits: int = 8, block_size: int | None
         bits: per integer.
         block_size: columns that share a scale; None: the whole row.
         sparse: store only the integers that are not zero.
+        moments: of the inputs of layers, whose weights are rounded with error feedback.
     """
     for module, weight in large_layers(model):
-        integers, scale = quantise(weight, bits=bits, block_size=block_size)
+        if moments and module in moments:
+            integers, scale = quantise_with_feedback(weight, moments[module], bits=bits, block_size=block_size)
+        else:
+            integers, scale = quantise(weight, bits=bits, block_size=block_size)
         storage = AffineWeight(scale, bits=bits, block_size=block_size)
         kept, stored = nonzeros(integers, storage) if sparse else (integers, storage)
         store_as(module, "weight", kept, stored)
@@ -63,13 +102,16 @@ class Quantisation(Technique):
     """Stores every large weight of the encoder as small integers with a scale per row, or per block of columns.
 
     With `epochs`, the model is first trained with its weights rounded to these very integers and scales, whose gradients pass
-    the rounding unchanged (quantisation-aware training; Jacob et al., 2018, arXiv 1712.05877).
+    the rounding unchanged (quantisation-aware training; Jacob et al., 2018, arXiv 1712.05877). It learns the labels and the
+    probabilities of the model before compression.
 
     Args:
         bits: per integer, 4 or 8. 4 bits need iOS 18.
         block_size: columns that share a scale; None: the whole row. Blocks need iOS 18.
         sparse: store only the integers that are not zero, and a bit per weight: smaller if `Pruning` has left enough zeros. It
             needs iOS 18.
+        input_aware: measure the inputs of each layer on texts, and round with error feedback (see
+            `goalkit.compress.feedback`).
         epochs: maximum number of passes over the training rows with rounded weights; 0: none.
         learning_rate: of this training.
     """
@@ -78,6 +120,7 @@ class Quantisation(Technique):
     bits: int = attrs.field(default=8, validator=among(4, 8))
     block_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(1, whole=True)))
     sparse: bool = False
+    input_aware: bool = False
     epochs: int = attrs.field(default=0, validator=between(0, whole=True))
     learning_rate: float = attrs.field(default=5e-5, validator=between(0, 1, above=True))
 
@@ -88,20 +131,28 @@ class Quantisation(Technique):
         return (SparseForm(nonzeros=0, values=form) if self.sparse else form).oldest_target
 
     def apply(self, model: GoalModel, context: CompressionContext) -> GoalModel:
-        """See `Technique.apply`; needs splits, and uses a folder, if `epochs` is not 0."""
-        smaller = model.copy() if not self.epochs else self._trained(model, context)
-        quantise_weights(smaller, bits=self.bits, block_size=self.block_size, sparse=self.sparse)
+        """See `Technique.apply`; needs splits if `epochs` is not 0, and texts or splits if `input_aware`; may use a folder."""
+        smaller = model.copy()
+        if self.input_aware:
+            self._store(smaller, second_moments(smaller, representative_texts(context, self)))
+            if not self.epochs:
+                return smaller
+            restore_floats(smaller)
+        if self.epochs:
+            smaller = train_constrained(
+                smaller,
+                lambda weight: Rounded(weight, self.bits, self.block_size, sparse=self.sparse),
+                self,
+                context,
+                epochs=self.epochs,
+                learning_rate=self.learning_rate,
+                teacher=model,
+            )
+        self._store(smaller)
         return smaller
 
-    def _trained(self, model: GoalModel, context: CompressionContext) -> GoalModel:
-        return train_constrained(
-            model,
-            lambda weight: Rounded(weight, self.bits, self.block_size, sparse=self.sparse),
-            self,
-            context,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-        )
+    def _store(self, model: GoalModel, moments: Mapping[nn.Module, Tensor] | None = None) -> None:
+        quantise_weights(model, bits=self.bits, block_size=self.block_size, sparse=self.sparse, moments=moments)
 
 
 class Rounded(nn.Module):

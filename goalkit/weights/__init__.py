@@ -12,7 +12,7 @@ from goalkit.weights.affine import AffineForm, AffineWeight, half_scale
 from goalkit.weights.contract import TARGETS, Form, StoredWeight
 from goalkit.weights.description import CompressedLayers
 from goalkit.weights.palette import PaletteForm, PaletteWeight
-from goalkit.weights.parameters import kept_tensor, restore_float, store_as, stored_weights
+from goalkit.weights.parameters import kept_tensor, restore_float, restore_floats, store_as, stored_weights
 from goalkit.weights.registry import register_form, weight_of
 from goalkit.weights.shapes import Layer, layer_shapes, parts, set_weight
 from goalkit.weights.size import estimated_package_bytes
@@ -43,6 +43,7 @@ __all__ = [
     "quantised_inputs",
     "register_form",
     "restore_float",
+    "restore_floats",
     "restore_inputs",
     "set_weight",
     "store_as",

@@ -39,6 +39,13 @@ def stored_weights(model: nn.Module) -> Iterator[tuple[str, nn.Module, StoredWei
                 yield name, module, storage
 
 
+def restore_floats(model: nn.Module) -> None:
+    """Make all weights of a model float again that are in a stored form, with the values of that form."""
+    for _, module, _ in list(stored_weights(model)):
+        restore_float(module, "weight")
+    model.requires_grad_()
+
+
 def kept_tensor(module: nn.Module) -> Tensor:
     """Return the stored tensor of the `weight` of such a module."""
     kept: Tensor = module.parametrizations["weight"].original  # type: ignore[index,union-attr]

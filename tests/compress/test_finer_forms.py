@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from goalkit import Bundle, Compressor, CoreMLExporter, GoalModel
 from goalkit.compress import Palettisation, Quantisation
-from goalkit.compress.palettisation import fit_palette, palettise
+from goalkit.compress.palettes import fit_palette, palettise
 from goalkit.compress.quantisation import quantise
 from goalkit.errors import ConfigurationError, ModelError
 from goalkit.weights import AffineWeight, PaletteWeight
