@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from torch import nn
 
 from goalkit.compress.contract import CompressionContext, Technique
+from goalkit.compress.inputs import representative_texts
 from goalkit.compress.layers import large_linear_layers
 from goalkit.configuration import between
 from goalkit.errors import ConfigurationError
@@ -40,7 +40,7 @@ class ActivationQuantisation(Technique):
 
     Args:
         percentile: of the magnitudes; 100 is their maximum.
-        texts: measured, at random if there are more.
+        texts: number of texts to measure, evenly spaced if there are more.
         float_share: share of the layers that are left out, rounded down to whole layers.
     """
 
@@ -58,14 +58,8 @@ class ActivationQuantisation(Technique):
         """See `Technique.apply`; needs texts or splits."""
         if any(quantised_inputs(model)):
             raise ConfigurationError("the inputs of the model's layers are quantised already: start from the original model")
-        texts = list(context.texts or (context.splits.train.texts if context.splits is not None else ()))
-        if not texts:
-            raise ConfigurationError(
-                f"the technique {self.name!r} measures activations on texts, and there are none: give texts= or splits= to "
-                "Compressor.compress"
-            )
+        sample = representative_texts(context, self, self.texts)
         smaller = model.copy()
-        sample = random.Random(context.seed).sample(texts, min(self.texts, len(texts)))
         limits = measured_limits(smaller, sample, self.percentile)
         inputs = {
             layer: QuantisedInput(scale=float(half_scale(torch.tensor(limit / HIGHEST)))) for layer, limit in limits.items()

@@ -11,9 +11,10 @@ import attrs
 from goalkit.compress.contract import Technique
 from goalkit.compress.distillation import Distillation
 from goalkit.compress.palettisation import Palettisation
-from goalkit.compress.pruning import Pruning, SparseStorage
+from goalkit.compress.pruning import Pruning
 from goalkit.compress.quantisation import Quantisation
 from goalkit.compress.recipes import Recipe
+from goalkit.compress.structured import StructuredPruning
 from goalkit.compress.vocabulary import VocabularyTrimming
 from goalkit.weights import TARGETS
 
@@ -32,22 +33,24 @@ VOCABULARY: tuple[Alternative, ...] = (
 
 STORAGE: tuple[Alternative, ...] = (
     (Quantisation(),),
-    (Palettisation(bits=4),),
-    (Palettisation(bits=6),),
-    (Palettisation(bits=2),),
-    (Palettisation(bits=3),),
-    (Palettisation(bits=4, group_size=16),),
-    (Quantisation(bits=4, block_size=32),),
+    (Palettisation(bits=4, input_aware=True),),
+    (Palettisation(bits=6, input_aware=True),),
+    (Palettisation(bits=2, input_aware=True),),
+    (Palettisation(bits=3, input_aware=True),),
+    (Palettisation(bits=4, group_size=16, input_aware=True),),
+    (Quantisation(bits=4, block_size=32, input_aware=True),),
     (Palettisation(bits=8),),
-    (Palettisation(bits=3, group_size=16),),
-    (Palettisation(bits=2, group_size=16),),
-    (Quantisation(bits=4),),
+    (Palettisation(bits=3, group_size=16, input_aware=True),),
+    (Palettisation(bits=2, group_size=16, input_aware=True),),
     (Pruning(amount=0.3, epochs=0), Quantisation(sparse=True)),
     (Pruning(amount=0.3, epochs=0), Palettisation(bits=4, sparse=True)),
-    (Quantisation(bits=4, epochs=1),),
+    (Palettisation(bits=4, input_aware=True, epochs=2),),
+    (Palettisation(bits=3, input_aware=True, epochs=2),),
+    (Palettisation(bits=2, input_aware=True, epochs=2),),
     (Pruning(amount=0.5), Quantisation(sparse=True)),
     (Pruning(amount=0.5), Palettisation(bits=4, sparse=True)),
-    (Pruning(amount=0.7), SparseStorage()),
+    (StructuredPruning(), Quantisation()),
+    (StructuredPruning(), Palettisation(bits=4, input_aware=True)),
 )
 """Ways to store the weights that are left. A line more is an alternative more; the first ones are tried first."""
 

@@ -12,14 +12,12 @@ from goalkit.backbones import MULTIPLE
 from goalkit.backbones.transformer_layer import narrow_layers, transformer_layers
 from goalkit.compress.contract import CompressionContext, Technique
 from goalkit.compress.importance import most_important, unit_importance
+from goalkit.compress.inputs import representative_texts
 from goalkit.compress.layers import large_layers
 from goalkit.configuration import between
 from goalkit.errors import ConfigurationError
 from goalkit.model import GoalModel
 from goalkit.student import student_of
-
-TEXTS = 1024
-"""Most texts on which importance is measured."""
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +29,7 @@ class StructuredPruning(Technique):
     layers. Their importance is measured on texts, without labels (see `goalkit.compress.importance.unit_importance`). Layers
     are left out first, one after the other: the one without which embeddings change least.
 
-    The texts are the unlabelled ones, if there are any, or else the training rows; of many, 1024 are drawn.
+    The texts are the unlabelled ones, if there are any, or else the training rows; of many, 1,024, evenly spaced.
 
     Args:
         heads: share of the attention heads to leave out.
@@ -58,7 +56,7 @@ class StructuredPruning(Technique):
 
         list(large_layers(model))  # refuses weights that are compressed or not finite
         splits = context.require("splits", self) if self.epochs else None
-        texts = _sample(context.texts or context.require("splits", self).train.texts, context.seed)
+        texts = representative_texts(context, self)
         smaller = _without_layers(model.copy().eval(), self.layers, texts)
         if self.heads or self.feed_forward:
             self._narrow(smaller, texts, context)
@@ -76,11 +74,6 @@ class StructuredPruning(Technique):
             most_important(heads, self.heads, MULTIPLE // math.gcd(MULTIPLE, size), "heads"),
             most_important(columns, self.feed_forward, MULTIPLE, "feed-forward columns"),
         )
-
-
-def _sample(texts: Sequence[str], seed: int) -> list[str]:
-    chosen = np.random.default_rng(seed).permutation(len(texts))[:TEXTS]
-    return [texts[number] for number in sorted(chosen)]
 
 
 def _without_layers(model: GoalModel, number: int, texts: Sequence[str]) -> GoalModel:

@@ -190,7 +190,7 @@ def _trace_without(model, **options):
 
 
 def test_what_cannot_be_measured_is_refused(run, splits, untrained):
-    with pytest.raises(ConfigurationError, match="measures activations on texts, and there are none: give texts= or splits="):
+    with pytest.raises(ConfigurationError, match="measures the model on texts: give texts= or splits="):
         Compressor.from_recipe("activation-quantisation").compress(run.model)
     with pytest.raises(ConfigurationError, match="percentile is 101: it must be at least 50 and at most 100"):
         ActivationQuantisation(percentile=101)
