@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -10,6 +11,8 @@ from goalkit.weights import parts
 
 ROUNDS = 1000
 BINS = 4096
+
+Numbers = npt.NDArray[np.float64]
 
 
 def fit_palette(weight: Tensor, bits: int, importance: Tensor | None = None) -> Tensor:
@@ -38,12 +41,12 @@ def fit_palette(weight: Tensor, bits: int, importance: Tensor | None = None) -> 
     return torch.from_numpy(np.concatenate([halves, spare]))
 
 
-def _means(numbers: np.ndarray, masses: np.ndarray, count: int) -> np.ndarray:
-    """Return the means of `count` clusters of sorted numbers."""
+def _means(numbers: Numbers, masses: Numbers, count: int) -> Numbers:
+    """Return the means of `count` clusters of sorted numbers, each as often as its mass says."""
     sums, total = (np.concatenate([[0.0], np.cumsum(each)]) for each in (masses * numbers, masses))
     density, bounds = np.histogram(numbers, BINS, weights=masses)
     shares = np.concatenate([[0.0], np.cumsum(np.cbrt(density))])
-    values = np.interp((np.arange(count) + 0.5) / count * shares[-1], shares, bounds)
+    values: Numbers = np.interp((np.arange(count) + 0.5) / count * shares[-1], shares, bounds)
     for _ in range(ROUNDS):
         edges = np.concatenate([[0], np.searchsorted(numbers, (values[1:] + values[:-1]) / 2), [len(numbers)]])
         mass = np.diff(total[edges])
