@@ -30,7 +30,7 @@ class Hints:
     """
 
     tasks: tuple[str, ...]
-    confidence: float = 0.5
+    confidence: float = 0.6
     templates: dict[str, str]
     fallback: str
 
