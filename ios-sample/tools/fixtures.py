@@ -32,11 +32,13 @@ FILES: dict[str, Callable[[Bundle], Any]] = {
     "hints.json": fixtures_texts.hints,
     "heads.json": fixtures_heads.heads,
     "gate.json": fixtures_heads.gates,
+    "evidence.json": fixtures_heads.evidence,
     "feedback.json": fixtures_feedback.feedback,
 }
 
 
 def main() -> None:
+    """Write the bundle and the files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="is replaced")
     folder = parser.parse_args().folder

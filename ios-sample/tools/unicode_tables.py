@@ -3,8 +3,8 @@
     python ios-sample/tools/unicode_tables.py           # writes the tables
     python ios-sample/tools/unicode_tables.py --check   # says whether they are up to date
 
-The tables of an iPhone change with its system; a bundle's ids must not. So the behaviour of the libraries that made the model is
-recorded, by asking them about each character, and frozen in Swift source.
+The tables of an iPhone change with its system; a bundle's ids must not. So the behaviour of the libraries that made the model
+is recorded, by asking them about each character, and frozen in Swift source.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ PROPERTIES = (
 
 
 def main() -> None:
+    """Write or check the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a table is out of date")
     check = parser.parse_args().check
@@ -78,7 +79,7 @@ def tables() -> dict[str, str]:
     return {
         "UnicodeProperties.swift": _source(
             "UnicodeProperties",
-            {"runs": ("Each run of characters with the same bits of `CharacterProperties`: its first code, and the bits.", _runs())},
+            {"runs": ("Runs of characters with the same `CharacterProperties`: the first code, and the bits.", _runs())},
         ),
         "UnicodeMappings.swift": _source(
             "UnicodeMappings",
@@ -163,7 +164,8 @@ def _newer() -> Iterator[str]:
         marked = f"a\u0345{scalar}"  # U+0345 has the highest combining class
         ordered = not unicodedata.combining(scalar) or decompose(marked) == unicodedata.normalize("NFD", marked)
         if theirs != ours or not ordered:
-            assert theirs == scalar and (ordered or decompose(marked) == marked), f"U+{_hex(scalar)} is decomposed in two ways"
+            assert theirs == scalar, f"U+{_hex(scalar)} is decomposed in two ways"
+            assert ordered or decompose(marked) == marked, f"U+{_hex(scalar)} is ordered in two ways"
             yield scalar
 
 

@@ -5,8 +5,10 @@ import Testing
 
 /// What Python wrote for comparison: see `ios-sample/tools/fixtures.py`.
 enum Fixtures {
-    static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../../build/goalkit-fixtures")
-        .standardizedFileURL
+    static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(
+        path: "../../../../build/goalkit-fixtures"
+    )
+    .standardizedFileURL
     static let bundle = folder.appending(path: "GoalAnalyzer")
 
     static func read<Value: Decodable>(_ type: Value.Type, from name: String) throws -> Value {

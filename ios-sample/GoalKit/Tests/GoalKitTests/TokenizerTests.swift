@@ -53,10 +53,16 @@ import Testing
         let tokenizer = try Tokenizer(vocabulary: Self.vocabulary(), settings: own.settings)
         let goals = own.texts.prefix(5_000)
         _ = tokenizer.ids("跑步")
-        let best = (0..<3).map { _ in ContinuousClock().measure { for goal in goals { _ = tokenizer.ids(goal) } } }.min()
-        let each = try #require(best) / goals.count
-        print("tokenizer: \(each) per goal")
-        #expect(each < .microseconds(50))
+        var time = timespec()
+        func now() -> Double {
+            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)  // other work on the machine does not count
+            return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) / 1e3
+        }
+        let start = now()
+        for goal in goals { _ = tokenizer.ids(goal) }
+        let microseconds = (now() - start) / Double(goals.count)
+        print("tokenizer: \(microseconds) µs per goal")
+        #expect(microseconds < 50)
     }
 
     @Test func textsArePaddedAndCut() throws {
@@ -88,7 +94,9 @@ import Testing
         let tokenizer = try Tokenizer(vocabulary: Data(words.utf8), settings: settings())
         #expect(tokenizer.ids("Running  run ranning") == [2, 4, 5, 4, 1, 3])
         #expect(tokenizer.ids("") == [2, 3])
-        #expect(try Tokenizer(vocabulary: Data(words.replacingOccurrences(of: "\n", with: "\r\n").utf8), settings: settings()).ids("run") == [2, 4, 3])
+        #expect(
+            try Tokenizer(vocabulary: Data(words.replacingOccurrences(of: "\n", with: "\r\n").utf8), settings: settings()).ids(
+                "run") == [2, 4, 3])
     }
 
     @Test(arguments: [
@@ -136,7 +144,9 @@ import Testing
 
     @Test func canonicallyEqualPiecesAreDifferent() throws {
         let text = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n\u{8C48}\n\u{F900}\n"
-        let tokenizer = try Tokenizer(vocabulary: Data(text.utf8), settings: settings(replacing: #""strip_accents": true"#, by: #""strip_accents": false"#))
+        let tokenizer = try Tokenizer(
+            vocabulary: Data(text.utf8),
+            settings: settings(replacing: #""strip_accents": true"#, by: #""strip_accents": false"#))
         #expect(tokenizer.ids("\u{8C48}\u{F900}") == [2, 4, 5, 3])
     }
 }

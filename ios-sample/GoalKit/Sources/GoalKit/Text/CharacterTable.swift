@@ -39,7 +39,9 @@ struct CharacterTable: Sendable {
     private let properties: [CharacterProperties]
 
     init(runs: String) {
-        let starts = FrozenTable.entries(runs, separator: ":").map { (Int($0.key), CharacterProperties(rawValue: UInt16($0.values[0]))) }
+        let starts = FrozenTable.entries(runs, separator: ":").map {
+            (Int($0.key), CharacterProperties(rawValue: UInt16($0.values[0])))
+        }
         var pages: [UInt16] = []
         var properties: [CharacterProperties] = []
         var known: [[CharacterProperties.RawValue]: UInt16] = [:]

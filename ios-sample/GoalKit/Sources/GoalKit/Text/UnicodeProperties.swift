@@ -2,7 +2,7 @@
 // swift-format-ignore-file
 
 enum UnicodeProperties {
-    /// Each run of characters with the same bits of `CharacterProperties`: its first code, and the bits.
+    /// Runs of characters with the same `CharacterProperties`: the first code, and the bits.
     static let runs = """
         0:81 9:402 b:403 d:402 e:81 1c:401 20:402 21:10 30:20 3a:10 41:20 5b:10 5f:30 60:10 61:20 7b:10 7f:81 85:403 86:81 a0:402 a1:10 a2:0 a7:10 a8:0 a9:200 aa:20 ab:10 ac:0
         ad:81 ae:200 af:0 b5:20 b6:10 b8:0 ba:20 bb:10 bc:0 bf:10 c0:20 d7:0 d8:20 f7:0 f8:20 2c2:0 2c6:20 2d2:0 2e0:20 2e5:0 2ec:20 2ed:0 2ee:20 2ef:0 300:828 34f:a8 350:828

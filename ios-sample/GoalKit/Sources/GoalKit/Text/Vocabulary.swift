@@ -23,7 +23,9 @@ struct Vocabulary: Sendable {
         children.reserveCapacity(2 * count)
         for (number, line) in lines.enumerated() {
             let piece = line.last == "\r" ? line.dropLast() : line
-            guard !piece.contains("\r") else { throw TokenizerError.damagedVocabulary("line \(number + 1) has a line end inside") }
+            guard !piece.contains("\r") else {
+                throw TokenizerError.damagedVocabulary("line \(number + 1) has a line end inside")
+            }
             let node = insert(piece)
             guard ids[node] == Self.none else { throw TokenizerError.damagedVocabulary("line \(number + 1) repeats a piece") }
             ids[node] = Int32(number)
