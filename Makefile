@@ -14,7 +14,7 @@ test: $(READY)
 	$(MAKE) --jobs=2 --output-sync lint types
 	$(MAKE) tests
 
-test-all: lint types $(READY)  # also what takes minutes or the network, such as fresh installs
+test-all: lint types ios-test $(READY)  # also what takes minutes or the network, such as fresh installs
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m ""
 
 tests: $(READY)
