@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+SWIFT ?= swift
 READY := .venv/ready
 
-.PHONY: demo test test-all tests lint types older-numpy bench pretrained clean
+.PHONY: demo test test-all tests lint types ios-test older-numpy bench pretrained clean
 
 demo: $(READY)
 	$(BIN)/goalkit demo
@@ -13,7 +14,7 @@ test: $(READY)
 	$(MAKE) --jobs=2 --output-sync lint types
 	$(MAKE) tests
 
-test-all: lint types $(READY)  # also what takes minutes or the network, such as fresh installs
+test-all: lint types ios-test $(READY)  # also what takes minutes or the network, such as fresh installs
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m ""
 
 tests: $(READY)
@@ -26,6 +27,20 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+ios-test: $(READY)  # SWIFT="/path/to/wrapper swift" for a toolchain that is not on the path
+ifeq ($(shell command -v $(firstword $(SWIFT))),)
+	@echo "ios-test: skipped, there is no $(firstword $(SWIFT)) here: https://www.swift.org/install"
+else
+	$(MAKE) build/goalkit-fixtures/ready
+	$(SWIFT) format lint --strict --recursive ios-sample/GoalKit
+	cd ios-sample/GoalKit && $(SWIFT) test --configuration release -Xswiftc -enable-testing -Xswiftc -warnings-as-errors \
+		--scratch-path ../../build/goalkit-swift
+endif
+
+build/goalkit-fixtures/ready: $(READY) $(wildcard ios-sample/tools/*.py) $(shell find goalkit -name '*.py')
+	PYTHONPATH=. $(BIN)/python ios-sample/tools/fixtures.py $(@D)
+	touch $@
 
 older-numpy: $(READY)  # 2.4 casts differently, and coremltools 9.0 trips over it on graphs that are not ours
 	$(BIN)/python -m pip install --quiet --no-deps --target .venv/numpy-2.3 numpy==2.3.5
