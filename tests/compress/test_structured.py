@@ -185,7 +185,7 @@ def test_widths_are_multiples_and_every_layer_keeps_a_block(importance, step, am
 def test_what_cannot_be_pruned_is_refused(run, int8_model, untrained, splits):
     cases = [
         (run.model, attrs.evolve(CUT, epochs=1), {"texts": TEXTS}, "'structured-pruning' needs splits: give splits="),
-        (run.model, CUT, {}, "'structured-pruning' needs splits"),
+        (run.model, CUT, {}, "'structured-pruning' measures the model on texts: give texts= or splits="),
         (int8_model, CUT, {"texts": TEXTS}, "is compressed already: compress the original model"),
         (run.model, attrs.evolve(CUT, layers=2), {"texts": TEXTS}, "layers is 2, and the encoder has 2: leave at least one"),
         (run.model, attrs.evolve(CUT, heads=0.9), {"texts": TEXTS}, "4 of 4 blocks of 2 heads, .* from 0.250 to 0.500, or 0"),
