@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.kept import kept
 from goalkit import Dataset, GoalModel, Splits, Trainer
 from goalkit.evaluation import evaluate
+from goalkit.training.settings import ENOUGH_STEPS, FEWEST_EPOCHS, MOST_EPOCHS
 
 SIZES = {"smp2017": (100, 1_000, 2_299), "goals": (1_000, 5_000)}
 GRID: tuple[Mapping[str, Any], ...] = (
@@ -103,7 +104,9 @@ def page(found: dict[str, Any], where: str) -> str:
             "",
             "Macro-F1 on validation rows, mean over the tasks, of tiny-bert fine-tuned from the shipped weights, one seed. The "
             "goals' training part was among the texts of the weights' second stage; SMP2017 (utterances to an assistant) was "
-            "not. The defaults of `Trainer` are chosen from this table.",
+            "not. The defaults of `Trainer` are chosen from this table: "
+            f"{Trainer().learning_rate:.0e}, and {FEWEST_EPOCHS} epochs, or with few rows as many as make {ENOUGH_STEPS} steps, at "
+            f"most {MOST_EPOCHS}. Tasks that the weights have heads for need less: see `goalkit demo`.",
             "",
             *lines,
             "",

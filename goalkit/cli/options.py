@@ -126,7 +126,7 @@ TRAINER_OPTIONS = (
         type=Reads(),
         help="JSON file with the settings of a Trainer, such as the output of `goalkit search`.",
     ),
-    click.option("--epochs", type=click.IntRange(1), help="Maximum number of epochs.  [default: 4]"),
+    click.option("--epochs", type=click.IntRange(1), help="Maximum number of epochs.  [default: 4, more for few rows]"),
     click.option("--learning-rate", type=float, help="Peak; 2e-5 to 1e-4 suits larger encoders.  [default: 4e-4]"),
     click.option("--batch-size", type=click.IntRange(1), help="Rows per batch.  [default: 32]"),
     click.option("--optimizer", type=click.Choice(["adamw", "sgd"])),

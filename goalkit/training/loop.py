@@ -138,11 +138,12 @@ def _run_epochs(
     """Run the remaining epochs, starting from a new or resumed `state`."""
     settings = engine.settings
     metric = settings.metric if validation is not None else "loss"
+    epochs = settings.epochs_of(len(engine.order(1)))
     shown = bookkeeping.progress and engine.processes.first
     with tqdm(desc="training", unit="step", initial=state.done, disable=not shown) as bar:
-        while not _finished(state, settings.epochs, settings.patience):
+        while not _finished(state, epochs, settings.patience):
             steps = engine.order(state.epoch)
-            bar.total = len(steps) * settings.epochs
+            bar.total = len(steps) * epochs
             clock = time.perf_counter() - state.seconds
             for batches in steps[state.step :]:
                 rate = settings.learning_rate * rate_factor(settings, state.done, bar.total)

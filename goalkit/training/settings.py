@@ -9,12 +9,17 @@ import attrs
 from goalkit.configuration import between, one_of
 
 
+FEWEST_EPOCHS, MOST_EPOCHS, ENOUGH_STEPS = 4, 16, 500
+"""What the default number of epochs follows from; docs/benchmarks.md has the fits that it was chosen by."""
+
+
 @attrs.frozen(kw_only=True)
 class TrainingSettings:
     """Settings of a training run: optimization, regularisation, and when to stop.
 
     Args:
-        epochs: maximum number of passes over the training rows.
+        epochs: maximum number of passes over the training rows; by default 4, or with few rows as many as it takes to make 500
+            steps, but at most 16.
         learning_rate: peak learning rate; 4e-4 suits tiny-bert's weights, 5e-4 random ones, 2e-5 to 1e-4 larger encoders.
         batch_size: number of rows per batch.
         batch_tokens: maximum number of tokens per batch, including padding; replaces `batch_size` if given.
@@ -43,7 +48,7 @@ class TrainingSettings:
         precision: "float32", "bfloat16", or "auto": bfloat16 if the device supports it natively, else float32.
     """
 
-    epochs: int = attrs.field(default=4, validator=between(1, whole=True))
+    epochs: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(1, whole=True)))
     learning_rate: float = attrs.field(default=4e-4, validator=between(0, 1, above=True))
     batch_size: int = attrs.field(default=32, validator=between(1, whole=True))
     batch_tokens: int | None = attrs.field(default=None, validator=attrs.validators.optional(between(3, whole=True)))
@@ -66,3 +71,7 @@ class TrainingSettings:
     max_length: int = attrs.field(default=128, validator=between(3, whole=True))
     seed: int = attrs.field(default=0, validator=between(0, 2**32 - 1, whole=True))
     precision: str = attrs.field(default="auto", validator=one_of("auto", "float32", "bfloat16"))
+
+    def epochs_of(self, steps: int) -> int:
+        """Return the maximum number of passes, each of so many steps."""
+        return self.epochs or min(max(FEWEST_EPOCHS, -(-ENOUGH_STEPS // steps)), MOST_EPOCHS)

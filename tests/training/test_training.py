@@ -23,6 +23,13 @@ def test_chooses_the_best_epoch_and_stops_without_progress(untrained, splits):
     assert len(made.epochs) == made.best_epoch + 2 < 9
 
 
+def test_few_rows_are_passed_more_often_unless_epochs_are_given(untrained, splits):
+    assert [Trainer().epochs_of(steps) for steps in (1, 31, 32, 100, 125, 1000)] == [16, 16, 16, 5, 4, 4]
+    few = Splits(splits.train.take(range(64)), splits.validation.take(range(32)), splits.test)
+    made = [Trainer(epochs=epochs, patience=99, calibrate=False).fit(untrained, few, progress=False) for epochs in (None, 2)]
+    assert [len(each.epochs) for each in made] == [16, 2]
+
+
 def test_weights_are_those_of_the_best_epoch(untrained, splits, monkeypatch):
     """Let the second of three epochs be the best, whatever it really was."""
     marks, seen = iter((0.5, 0.9, 0.1)), []
