@@ -8,7 +8,6 @@ import attrs
 
 from goalkit.configuration import between, one_of
 
-
 FEWEST_EPOCHS, MOST_EPOCHS, ENOUGH_STEPS = 4, 16, 500
 """What the default number of epochs follows from; docs/benchmarks.md has the fits that it was chosen by."""
 
