@@ -105,8 +105,8 @@ def page(found: dict[str, Any], where: str) -> str:
             "Macro-F1 on validation rows, mean over the tasks, of tiny-bert fine-tuned from the shipped weights, one seed. The "
             "goals' training part was among the texts of the weights' second stage; SMP2017 (utterances to an assistant) was "
             "not. The defaults of `Trainer` are chosen from this table: "
-            f"{Trainer().learning_rate:.0e}, and {FEWEST_EPOCHS} epochs, or with few rows as many as make {ENOUGH_STEPS} steps, "
-            f"at most {MOST_EPOCHS}. Tasks that the weights have heads for need less: see `goalkit demo`.",
+            f"{Trainer().learning_rate:.0e}, and {FEWEST_EPOCHS} epochs, or with few rows as many as make {ENOUGH_STEPS} "
+            f"steps, at most {MOST_EPOCHS}. Tasks that the weights have heads for need less: see `goalkit demo`.",
             "",
             *lines,
             "",
