@@ -1,6 +1,6 @@
 """The exceptions of goalkit. A message says what is wrong, where, and what to do about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class GoalkitError(Exception):
@@ -36,6 +36,21 @@ class MissingColumnError(DatasetError):
 
 class BackboneError(GoalkitError):
     """A backbone is unknown, or its plugin cannot be loaded."""
+
+
+class BackboneContractError(BackboneError, AssertionError):
+    """A backbone breaks rules of `goalkit.testing`; `broken` has, by rule, what was found and what to do, a line each.
+
+    It is an AssertionError, too, so that every test runner counts it as a failed test.
+    """
+
+    def __init__(self, backbone: str, broken: Mapping[str, str], rules: int) -> None:
+        super().__init__(backbone, broken, rules)
+        self.backbone, self.broken, self.rules = backbone, dict(broken), rules
+
+    def __str__(self) -> str:
+        lines = "".join(f"\n  {rule}: {finding}" for rule, finding in self.broken.items())
+        return f"backbone {self.backbone!r} breaks {len(self.broken)} of {self.rules} rules:{lines}"
 
 
 class ModelError(GoalkitError):
