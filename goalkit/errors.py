@@ -39,18 +39,25 @@ class BackboneError(GoalkitError):
 
 
 class BackboneContractError(BackboneError, AssertionError):
-    """A backbone breaks rules of `goalkit.testing`; `broken` has, by rule, what was found and what to do, a line each.
+    """A backbone breaks rules of `goalkit.testing`.
 
-    It is an AssertionError, too, so that every test runner counts it as a failed test.
+    It is an AssertionError, too, so that every test runner counts it as a failed test. The message has a line per rule.
+
+    Args:
+        backbone: its name.
+        broken: by rule, what was found and what to do.
+        unchecked: the rules that could not be checked.
     """
 
-    def __init__(self, backbone: str, broken: Mapping[str, str], rules: int) -> None:
-        super().__init__(backbone, broken, rules)
-        self.backbone, self.broken, self.rules = backbone, dict(broken), rules
+    def __init__(self, backbone: str, broken: Mapping[str, str], unchecked: Sequence[str] = ()) -> None:
+        super().__init__(backbone, broken, unchecked)
+        self.backbone, self.broken, self.unchecked = backbone, dict(broken), tuple(unchecked)
 
     def __str__(self) -> str:
-        lines = "".join(f"\n  {rule}: {finding}" for rule, finding in self.broken.items())
-        return f"backbone {self.backbone!r} breaks {len(self.broken)} of {self.rules} rules:{lines}"
+        lines = [f"{rule}: {finding}" for rule, finding in self.broken.items()]
+        if self.unchecked:
+            lines.append(f"(not checked: {', '.join(self.unchecked)})")
+        return "\n  ".join([f"backbone {self.backbone!r} breaks the rules of goalkit.testing:", *lines])
 
 
 class ModelError(GoalkitError):

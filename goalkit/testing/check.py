@@ -56,10 +56,10 @@ RULES = (
     Rule("anatomy", encoder_rules.anatomy, ("states",)),
     Rule("gradients", encoder_rules.gradients, ("states",)),
     Rule("pretrained", model_rules.pretrained, ("name", "anatomy", "repetition")),
-    Rule("saving", model_rules.saving, ("name", "repetition")),
-    Rule("tracing", model_rules.tracing, ("name", "reference")),
+    Rule("saving", model_rules.saving, ("name", "table", "repetition")),
+    Rule("tracing", model_rules.tracing, ("name", "batch", "reference")),
     Rule("float32 export", model_rules.float32_export, ("tracing",)),
-    Rule("float16 export", model_rules.float16_export, ("tracing",)),
+    Rule("float16 export", model_rules.float16_export, ("float32 export",)),
     Rule("compression", model_rules.compression, ("saving",)),
     Rule("compressed export", model_rules.compressed_export, ("compression", "float16 export")),
 )
@@ -133,9 +133,8 @@ def check_backbone(name: str, *, encoder: Mapping[str, Any] | None = None) -> Ba
             else:
                 broken[rule.name] = finding
     if broken:
-        raise BackboneContractError(name, broken, len(RULES)) from (
-            ExceptionGroup(f"raised with backbone {name!r}", causes) if causes else None
-        )
+        raised = ExceptionGroup("raised while rules were checked", causes) if causes else None
+        raise BackboneContractError(name, broken, tuple(unchecked)) from raised
     return BackboneCheck(tuple(kept), unchecked)
 
 

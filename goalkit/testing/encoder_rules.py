@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -105,13 +106,11 @@ def states(trial: Trial) -> str | None:
     built = trial.encoder
     for length in sorted({1, 2, SHORTEST, trial.length, built.max_length}):
         ids, mask = built.example_texts(length, 2)
-        found, expected = trial.states(ids, mask), [2, length, built.hidden_size]
-        if list(found.shape) != expected or found.dtype != torch.float32:
-            return f"texts of {length} tokens give {found.dtype} {list(found.shape)}: return float32 {expected}"
-        if not torch.isfinite(found).all():
-            return f"texts of {length} tokens give NaN or infinity: look for them in the weights, and hide padding by -1e30"
-        if difference(trial.states(ids.to(torch.int32), mask), found) > SAME:
-            return "ids of int32 give other numbers than those of int64: convert them with .long() where it matters"
+        for found in (trial.states(ids, mask), trial.states(ids.to(torch.int32), mask)):
+            if list(found.shape) != (expected := [2, length, built.hidden_size]) or found.dtype != torch.float32:
+                return f"texts of {length} tokens give {found.dtype} {list(found.shape)}: return float32 {expected}"
+            if not torch.isfinite(found).all():
+                return f"texts of {length} tokens give NaN or infinity: look for them in the weights, and mask with -1e30"
     return None
 
 
@@ -134,8 +133,9 @@ def repetition(trial: Trial) -> str | None:
 
 def texts(trial: Trial) -> str | None:
     """Different texts give different hidden states."""
-    found = trial.states(*trial.texts)
-    gap = min(difference(one[:2], other[:2]) for row, one in enumerate(found) for other in found[:row])
+    ids, mask = (each[:, :2] for each in trial.texts)
+    found = trial.states(ids, mask)
+    gap = min(difference(one, other) for row, one in enumerate(found) for other in found[:row])
     return None if gap > SAME else f"hidden states of different texts differ by {gap:.2g} times their spread: read input_ids"
 
 
@@ -149,7 +149,9 @@ def padding(trial: Trial) -> str | None:
     for row, used in padded:
         alone = trial.states(ids[row : row + 1, :used], mask[row : row + 1, :used])
         gaps.append(difference(trial.states(ids[row : row + 1], mask[row : row + 1])[:, :used], alone))
-    return _changed(max(gaps), "padding", "add -1e30 to the attention scores of padding, and leave it out of means and convolutions")
+    return _changed(
+        max(gaps), "padding", "add -1e30 to the attention scores of padding, and leave it out of means and convolutions"
+    )
 
 
 def batch(trial: Trial) -> str | None:
@@ -182,13 +184,15 @@ def anatomy(trial: Trial) -> str | None:
     for key, parameter in built.named_parameters():
         if counts[id(parameter)] != 1:
             places = "no part" if not counts[id(parameter)] else f"{counts[id(parameter)]} parts"
-            return f"{key} is in {places}: keep parameters in modules of their own, or override Encoder.anatomy to list each once"
+            return (
+                f"{key} is in {places}: keep parameters in modules of their own, or override Encoder.anatomy to list each once"
+            )
     depths = dict.fromkeys(found.embeddings, 0) | {layer: depth for depth, layer in enumerate(found.layers, 1)}
     depths |= dict.fromkeys(found.after, len(found.layers) + 1)
     called = _calls(trial, depths)
     if idle := [names[layer] for layer in found.layers if layer not in called]:
         return f"the layer {idle[0]} does not run: list layers that do"
-    for one, other in zip(called, called[1:], strict=False):
+    for one, other in pairwise(called):
         if depths[one] > depths[other]:
             return f"{names[one]} runs before {names[other]}, but comes after it: list parts in the order in which they run"
     return None

@@ -73,14 +73,18 @@ class Trial:
 
     @torch.no_grad()
     def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Compute hidden states, [N, S, H]. Raises BackboneError if `forward` fails."""
+        """Compute what should be hidden states, [N, S, H]. Raises BackboneError if `forward` fails or returns no tensor."""
         texts, length = input_ids.shape
         try:
-            return self.encoder(input_ids, attention_mask, length)  # type: ignore[no-any-return]
+            found = self.encoder(input_ids, attention_mask, length)
         except Exception as error:  # encoders raise exceptions of any kind
             raise BackboneError(
-                f"forward fails on {texts} texts of {length} tokens ({type(error).__name__}: {reason_of(error)}): correct it"
+                f"forward fails on {texts} texts of {length} tokens ({type(error).__name__}: {reason_of(error)}): correct it, "
+                "or the encoder's max_length"
             ) from error
+        if not isinstance(found, Tensor):
+            raise BackboneError(f"forward returns a {type(found).__name__}: return the tensor of hidden states alone")
+        return found
 
     @cached_property
     def model(self) -> GoalModel:
