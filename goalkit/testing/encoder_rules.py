@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import Any
 
@@ -74,7 +75,7 @@ def configuration(trial: Trial) -> str | None:
 def encoder(trial: Trial) -> str | None:
     """`encoder` makes of a configuration, which it does not change, an `Encoder` in float32 with its two sizes."""
     given = json.loads(json.dumps(trial.configuration))
-    built = trial.encoder
+    built: Any = trial.encoder
     if trial.configuration != given:
         return "building an encoder changes the configuration, which is saved with the model: work on a copy"
     if not isinstance(built, Encoder):
@@ -225,8 +226,8 @@ def _calls(trial: Trial, modules: dict[nn.Module, int]) -> list[nn.Module]:
         if module not in called:
             called.append(module)
 
-    hooks = [module.register_forward_pre_hook(enter) for module in modules]
-    trial.states(*trial.texts)
-    for hook in hooks:
-        hook.remove()
+    with ExitStack() as hooks:
+        for module in modules:
+            hooks.callback(module.register_forward_pre_hook(enter).remove)
+        trial.states(*trial.texts)
     return called

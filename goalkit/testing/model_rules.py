@@ -14,7 +14,7 @@ from goalkit.backbones.probes import SAME, difference
 from goalkit.errors import ModelError
 from goalkit.export import CoreMLExporter, Gates, load_model
 from goalkit.export.checks import program_inputs
-from goalkit.export.comparison import compare
+from goalkit.export.comparison import Array, compare
 from goalkit.export.graph import trace
 from goalkit.model import GoalModel
 from goalkit.storage import files_in
@@ -53,7 +53,8 @@ def pretrained(trial: Trial) -> str | None:
         return None  # texts are split otherwise
     ids, mask = source.encoder.example_texts(trial.length, 2)
     with torch.no_grad():
-        gap = difference(*(each.encoder(ids, mask, trial.length) for each in (model, source)), mask)
+        found, expected = (each.encoder(ids, mask, trial.length) for each in (model, source))
+    gap = difference(found, expected, mask)
     if gap <= SAME:
         return None
     return (
@@ -125,7 +126,7 @@ def _same_when_loaded(trial: Trial, model: GoalModel, folder: Path) -> str | Non
     )
 
 
-def _executed(trial: Trial, model: GoalModel, precision: str) -> tuple[np.ndarray, np.ndarray]:
+def _executed(trial: Trial, model: GoalModel, precision: str) -> tuple[Array, Array]:
     """Export a model, and compute the embeddings of the saved file and of the model, float32 [N, H]."""
     batch = model.tokenizer.encode(trial.sentences, trial.length)
     exporter = CoreMLExporter(sequence_length=trial.length, precision=precision)

@@ -1,6 +1,5 @@
 """The kit for authors of backbones: sound backbones pass, and of a broken one exactly the broken rule is named."""
 
-import re
 import sys
 import textwrap
 from pathlib import Path
@@ -411,5 +410,5 @@ def test_what_is_no_fault_of_the_backbone_is_not_blamed_on_it(plugin):
 
 def test_the_docs_list_every_rule():
     page = Path(__file__).parents[2] / "docs" / "backbones.md"
-    listed = re.findall(r"^\| (.+?) \| (.+) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    assert [each for each in listed if each[0] not in ("rule", "---")] == [(rule.name, rule.statement) for rule in RULES]
+    table = page.read_text(encoding="utf-8").partition("|---|---|\n")[2].partition("\n\n")[0]
+    assert table == "\n".join(f"| {rule.name} | {rule.statement} |" for rule in RULES)
