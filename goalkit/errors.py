@@ -1,6 +1,6 @@
 """The exceptions of goalkit. A message says what is wrong, where, and what to do about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class GoalkitError(Exception):
@@ -36,6 +36,28 @@ class MissingColumnError(DatasetError):
 
 class BackboneError(GoalkitError):
     """A backbone is unknown, or its plugin cannot be loaded."""
+
+
+class BackboneContractError(BackboneError, AssertionError):
+    """A backbone breaks rules of `goalkit.testing`.
+
+    It is an AssertionError, too, so that every test runner counts it as a failed test. The message has a line per rule.
+
+    Args:
+        backbone: its name.
+        broken: by rule, what was found and what to do.
+        unchecked: the rules that could not be checked.
+    """
+
+    def __init__(self, backbone: str, broken: Mapping[str, str], unchecked: Sequence[str] = ()) -> None:
+        super().__init__(backbone, broken, unchecked)
+        self.backbone, self.broken, self.unchecked = backbone, dict(broken), tuple(unchecked)
+
+    def __str__(self) -> str:
+        lines = [f"{rule}: {finding}" for rule, finding in self.broken.items()]
+        if self.unchecked:
+            lines.append(f"(not checked: {', '.join(self.unchecked)})")
+        return "\n  ".join([f"backbone {self.backbone!r} breaks the rules of goalkit.testing:", *lines])
 
 
 class ModelError(GoalkitError):

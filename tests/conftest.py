@@ -1,6 +1,7 @@
 """Models and bundles small enough to make in a second, shared by all tests that only read them."""
 
 import json
+import sys
 import textwrap
 import warnings
 from pathlib import Path
@@ -83,7 +84,10 @@ def untrained(splits: Splits) -> GoalModel:
 def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Put a package on the path, as an installer would: one module, whose `Own` is declared in an entry-point group."""
 
+    installed = []
+
     def install(group: str, name: str, code: str) -> None:
+        installed.append(name)
         (tmp_path / f"{name}.py").write_text(textwrap.dedent(code))
         metadata = tmp_path / f"{name}-1.0.dist-info"
         metadata.mkdir()
@@ -91,7 +95,9 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = {name}:Own\n")
 
     monkeypatch.syspath_prepend(str(tmp_path))
-    return install
+    yield install
+    for name in installed:  # another test may install another package of that name
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

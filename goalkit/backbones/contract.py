@@ -87,6 +87,8 @@ class Backbone(ABC):
         [options.entry_points]
         goalkit.backbones =
             my-encoder = my_package.my_module:MyBackbone
+
+    `goalkit.testing.check_backbone` tests it.
     """
 
     name: ClassVar[str]
