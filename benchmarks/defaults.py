@@ -18,7 +18,7 @@ from goalkit import Dataset, GoalModel, Splits, Trainer
 from goalkit.evaluation import evaluate
 from goalkit.training.settings import ENOUGH_STEPS, FEWEST_EPOCHS, MOST_EPOCHS
 
-SIZES = {"smp2017": (100, 1_000, 2_299), "goals": (1_000, 5_000)}
+SIZES = {"smp2017": (100, 1_000, 2_299), "goals": (1_000,)}
 GRID: tuple[Mapping[str, Any], ...] = (
     {"learning_rate": 1e-4, "epochs": 4},
     {"learning_rate": 2e-4, "epochs": 4},
