@@ -105,7 +105,13 @@ def test_training_rounds_weights_as_they_are_stored_afterwards(run, splits):
     context = CompressionContext(splits=splits, progress=False)
     technique = Quantisation(bits=4, epochs=1, learning_rate=1e-3)
     tuned = train_constrained(
-        run.model, lambda weight: Rounded(weight, 4, None, sparse=False), technique, context, epochs=1, learning_rate=1e-3
+        run.model,
+        lambda weight: Rounded(weight, 4, None, sparse=False),
+        technique,
+        context,
+        epochs=1,
+        learning_rate=1e-3,
+        teacher=run.model,
     )
     stored = technique.apply(run.model, context)
     assert {str(storage.form) for _, _, storage in stored_weights(stored)} == {"4-bit affine"}
