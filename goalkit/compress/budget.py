@@ -14,6 +14,7 @@ from goalkit.compress.contract import CompressionContext
 from goalkit.compress.front import BudgetResult, Candidate
 from goalkit.compress.recipes import Recipe, RecipeLike, as_recipe
 from goalkit.compress.space import Space, runs_on
+from goalkit.compress.trials import run_trials
 from goalkit.configuration import between, one_of
 from goalkit.errors import BudgetError, ConfigurationError
 from goalkit.extras import extra
@@ -132,7 +133,6 @@ class Budget:
         """
         with extra("train"):
             from goalkit.compress.attempts import Attempts
-            from goalkit.compress.trials import run_trials
 
         if any(stored_weights(model)):
             raise ConfigurationError("the model is compressed already: give the model as it was before")

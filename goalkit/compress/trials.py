@@ -1,13 +1,11 @@
-"""The trials of a search for a recipe, in an Optuna study that can be stopped and resumed. Importing this needs optuna."""
+"""The trials of a search for a recipe, in an Optuna study that can be stopped and resumed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from optuna import Study, Trial
-from optuna.trial import TrialState
 from tqdm.auto import tqdm
 
 from goalkit.compress.front import Candidate
@@ -15,7 +13,10 @@ from goalkit.compress.recipes import Recipe
 from goalkit.compress.space import Space
 from goalkit.configuration import from_dict, to_dict
 from goalkit.errors import ConfigurationError, DivergedError, ModelError
-from goalkit.training.study import open_study, recording, started_trials
+from goalkit.extras import extra
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
 
 CANDIDATE = "candidate"
 """Name of the attribute in which a trial keeps its candidate."""
@@ -47,6 +48,11 @@ def run_trials(
         TrainingError: the study has another identity or other recipes, or cannot be read.
         StorageError: the journal cannot be written.
     """
+    with extra("train"):
+        from optuna.trial import TrialState
+
+        from goalkit.training.study import open_study, recording, started_trials
+
     recipes = {name: list(alternatives) for name, alternatives in space.stages.items()}
     study, lock = open_study(str(journal), {**identity, "recipes": recipes}, directions=("minimize", "maximize", "maximize"))
     combinations = space.combinations()
@@ -75,6 +81,9 @@ def run_trials(
 
 def _tried(study: Study, started: Trial | None = None) -> list[dict[str, str]]:
     """Return the choices of all trials that have ended well or are running, but for the one that was just started."""
+    with extra("train"):
+        from optuna.trial import TrialState
+
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
     trials = study.get_trials(deepcopy=False, states=states)
     return [trial.params for trial in trials if started is None or trial.number != started.number]

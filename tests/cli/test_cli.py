@@ -122,7 +122,7 @@ def test_export_takes_a_recipe_from_a_file(run, tmp_path):
     assert set(Bundle.open(tmp_path / "bundle").manifest.origin.compression) == {"8-bit palette"}
     (tmp_path / "recipe.json").write_text('{"techniques": [{"name": "palettisation", "bit": 8}]}')
     page = call(*arguments, tmp_path / "recipe.json")
-    assert "unknown key bit in Palettisation; valid keys are bits" in str(page.exception)
+    assert "unknown key bit in Palettisation; valid keys are group_size" in str(page.exception)
 
 
 def test_train_resumes_evaluates_and_searches(tmp_path, splits):
