@@ -37,7 +37,6 @@ from goalkit.compress import (
     Technique,
     VocabularyTrimming,
 )
-from goalkit.export import load_model
 from goalkit.export.checks import program_inputs
 from goalkit.weights import restore_floats
 from pretraining.e5 import pretrained_model
@@ -145,7 +144,7 @@ def _packaged(model: GoalModel, techniques: Sequence[Technique], splits: Splits,
 def _milliseconds(bundle: Bundle, model: GoalModel) -> dict[str, float]:
     """Return the median times for one text: of the executed package, and of torch, in FP32 and with dynamic INT8."""
     text = model.tokenizer.encode(["每天跑步5公里"], LENGTH)
-    program = load_model(bundle.package)
+    program = bundle.programs[LENGTH]
     inputs = program_inputs(program, text)
     ids, mask = torch.from_numpy(text.input_ids), torch.from_numpy(text.attention_mask)
     plain = model.copy()
