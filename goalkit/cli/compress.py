@@ -35,7 +35,7 @@ Examples:
     "--recipe",
     type=RecipeType(),
     metavar="NAME|FILE",
-    help="Compress with int8, palette6, palette4, the name of a technique, or a JSON file of techniques.",
+    help="Compress with int8, int8-gptq, palette6, palette4, w8a8, the name of a technique, or a JSON file of techniques.",
 )
 @click.option("--size-mb", type=click.FloatRange(0, min_open=True), help="Largest package, in megabytes of a million bytes.")
 @click.option(

@@ -60,7 +60,7 @@ def command(output: Path, epochs: int, seed: int) -> None:
     run = Trainer(epochs=epochs, learning_rate=LEARNING_RATE, seed=seed).fit(model, splits)
     run.save(output / "model")
     step("8-bit weights")
-    small = Compressor.from_recipe("int8").compress(run.model, splits)
+    small = Compressor.from_recipe("int8-gptq").compress(run.model, splits)
     small.save(output / "model-int8")
     step("Core ML package, updatable heads, golden files, hints")
     heads = [UpdatableHeadBuilder(task=task.name).build(small.model) for task in small.model.tasks]

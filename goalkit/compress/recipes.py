@@ -79,6 +79,7 @@ RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe(name="int8", techniques=(Quantisation(),)),
+        Recipe(name="int8-gptq", techniques=(Quantisation(input_aware=True),)),
         Recipe(name="palette4", techniques=(Palettisation(bits=4),)),
         Recipe(name="palette6", techniques=(Palettisation(bits=6),)),
         Recipe(name="w8a8", techniques=(ActivationQuantisation(), Quantisation())),
