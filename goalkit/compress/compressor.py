@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class Compressor:
     """Compresses models with a recipe, a sequence of techniques.
 
-    The built-in recipes `int8` and, from texts, `int8-gptq` store weights as 8-bit integers with a scale per row, `palette4` and `palette6` as 4- or 6-bit
-    indices into a table of values per matrix; `w8a8` is `int8` with activations in 8 bits, and needs texts or splits.
+    The built-in recipes `int8` and `int8-gptq` store weights as 8-bit integers with a scale per row, `palette4` and `palette6`
+    as 4- or 6-bit indices into a table of values per matrix; `w8a8` is `int8` with activations in 8 bits. `int8-gptq`, whose
+    rounding is closer to the original, and `w8a8` need texts or splits.
 
     Args:
         recipe: the name of a built-in recipe or of a technique, a sequence of techniques, or a JSON file or its contents; see

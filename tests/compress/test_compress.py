@@ -50,7 +50,9 @@ def test_report_tells_size_and_agreement(run, splits):
 
 
 def test_unknown_recipe_and_unsound_weights_are_refused(untrained):
-    message = "no recipe 'zip'; the recipes are int8, int8-gptq, palette4, palette6, w8a8, the techniques .*palettisation, pruning, quantisation"
+    message = (
+        "no recipe 'zip'; the recipes are int8, int8-gptq, palette4, palette6, w8a8, the techniques .*palettisation, pruning"
+    )
     with pytest.raises(ConfigurationError, match=message):
         Compressor.from_recipe("zip")
     with torch.no_grad():
