@@ -16,7 +16,7 @@ module() {  # NAME FILE...: emits the interface of a module
 }
 
 options=(-swift-version 5 -parse-as-library -suppress-warnings -I "$out")
-for name in CoreML os Darwin Accessibility SwiftUI Charts AppIntents BackgroundTasks; do
+for name in CoreML os Darwin OSLog Accessibility SwiftUI Charts AppIntents BackgroundTasks; do
   files=$(find "$sample/Stubs/$name" "$sample/Stubs/$name.swift" -name '*.swift' 2>/dev/null || true)
   # shellcheck disable=SC2086  (one word per file)
   [ -z "$files" ] || module "$name" $files

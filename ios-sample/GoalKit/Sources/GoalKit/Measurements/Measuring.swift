@@ -15,7 +15,7 @@ extension Measurements.Latency {
     ///   - warmUp: how many to do before.
     ///   - predict: what is measured.
     public init(
-        of texts: [String], runs: Int = 200, warmUp: Int = 20, _ predict: (String) async throws -> Void
+        of texts: [String], runs: Int = 200, warmUp: Int = 20, _ predict: @Sendable (String) async throws -> Void
     ) async throws {
         let clock = ContinuousClock()
         var times: [Double] = []

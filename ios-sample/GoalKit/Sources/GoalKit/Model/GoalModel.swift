@@ -18,13 +18,16 @@ public actor GoalModel {
 
     /// Predicts a batch of texts.
     ///
+    /// - Parameters:
+    ///   - texts: any number.
+    ///   - shipped: whether the shipped model answers alone.
     /// - Throws: `TextModelError`, or `CancellationError`.
-    public func predictions(_ texts: [String]) async throws -> [Prediction] {
+    public func predictions(_ texts: [String], asShipped shipped: Bool = false) async throws -> [Prediction] {
         let outputs = try await model.outputs(for: texts)
         return try zip(texts, outputs).map { text, output in
             var answers: [String: Prediction.Answer] = [:]
             for task in bundle.manifest.tasks {
-                answers[task.name] = try answer(task, output)
+                answers[task.name] = try answer(task, output, by: shipped ? nil : personal[task.name])
             }
             return Prediction(text: text, answers: answers)
         }
@@ -51,8 +54,8 @@ public actor GoalModel {
         try await model.outputs(for: texts).map(\.embedding)
     }
 
-    private func answer(_ task: GoalTask, _ output: ModelOutput) throws -> Prediction.Answer {
-        if let head = personal[task.name], head.gate.opens(output.embedding) {
+    private func answer(_ task: GoalTask, _ output: ModelOutput, by head: PersonalHead?) throws -> Prediction.Answer {
+        if let head, head.gate.opens(output.embedding) {
             return head.answer(output.embedding)
         }
         guard let probabilities = output.probabilities[task.name] else { throw TextModelError.missingOutput(task.name) }
