@@ -12,7 +12,7 @@ struct AddGoalIntent: AppIntent {
     @MainActor
     func perform() async throws -> some IntentResult & ProvidesDialog {
         let hint = try await AppModel.shared.add(text)
-        return .result(dialog: "\(hint)")
+        return .result(dialog: IntentDialog(stringLiteral: hint))
     }
 }
 

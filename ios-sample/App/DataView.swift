@@ -11,7 +11,7 @@ struct DataView: View {
         NavigationStack {
             List {
                 Section {
-                    Text("Your goals, your feedback and what the model learns stay on this phone. The app has no code that reaches a network.")
+                    Text("Goals, feedback and what the model learns stay on this phone. The app cannot reach a network.")
                 }
                 Section {
                     LabeledContent("Entries") { Text(model.entries, format: .number) }
@@ -22,7 +22,7 @@ struct DataView: View {
                 } header: {
                     Text("Feedback")
                 } footer: {
-                    Text("The file has the texts of goals that you corrected or rated. It goes where you send it, and nowhere else.")
+                    Text("It has the goals that you corrected or rated, and goes only where you send it.")
                 }
                 Section {
                     Button("Delete Everything", role: .destructive) { isAsking = true }
@@ -31,7 +31,9 @@ struct DataView: View {
             }
             .navigationTitle("Privacy")
             .task { await model.load() }
-            .confirmationDialog("Delete all goals, feedback and what was learned?", isPresented: $isAsking, titleVisibility: .visible) {
+            .confirmationDialog(
+                "Delete all goals, feedback and what was learned?", isPresented: $isAsking, titleVisibility: .visible
+            ) {
                 Button("Delete Everything", role: .destructive) { Task { await model.deleteEverything() } }
             }
         }

@@ -32,7 +32,9 @@ struct MeasurementsView: View {
             Text("Budgets")
         }
         Section {
-            if let latency = found.latency { LabeledContent("Median latency") { Text("\(latency.median, specifier: "%.1f") ms") } }
+            if let latency = found.latency {
+                LabeledContent("Median latency") { Text("\(latency.median, specifier: "%.1f") ms") }
+            }
             if let units = found.units {
                 LabeledContent("Neural Engine") { Text(units.neuralEngine, format: .percent) }
                 LabeledContent("GPU") { Text(units.gpu, format: .percent) }
@@ -65,7 +67,7 @@ private struct BudgetRow: View {
         case .latency: Text("Latency below 50 ms")
         case .memory: Text("Memory below 50 MB")
         case .update: Text("Learning below 5 s")
-        case .useful: Text("Useful hints above 70 %")
+        case .useful: Text("Useful hints: more than 7 in 10")
         }
     }
 

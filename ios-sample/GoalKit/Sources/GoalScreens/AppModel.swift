@@ -6,17 +6,25 @@ import Observation
 @MainActor @Observable public final class AppModel {
     /// The models of the screens.
     public struct Screens: Sendable {
+        /// The list of goals.
         public let goals: GoalsModel
+        /// What was learned.
         public let learning: LearningModel
+        /// Two bundles compared.
         public let comparison: ComparisonModel
+        /// Figures.
         public let measurements: MeasurementsModel
+        /// What the app keeps.
         public let data: DataModel
     }
 
     /// How far it is.
     public enum State: Sendable {
+        /// It opens.
         case opening
+        /// It is open.
         case ready(Screens)
+        /// It could not be opened, and why.
         case failed(String)
     }
 

@@ -60,7 +60,8 @@ public struct Services: Sendable {
         let manifest = bundle.manifest
         let answers = manifest.tasks.map { ($0.name, manifest.answers(for: $0.name)) }
         let feedback = try FeedbackStore(
-            file: folder.appending(path: "feedback.jsonl"), answers: Dictionary(uniqueKeysWithValues: answers), storage: storage)
+            file: folder.appending(path: "feedback.jsonl"), answers: Dictionary(uniqueKeysWithValues: answers), storage: storage
+        )
         let heads = try PersonalHeads(folder: folder.appending(path: "heads"), identity: manifest.identity, storage: storage)
         let model = GoalModel(bundle: bundle, model: try await loading.model(bundle))
         return Services(

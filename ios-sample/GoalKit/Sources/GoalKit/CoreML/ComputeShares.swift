@@ -13,7 +13,9 @@
             guard case .program(let program) = plan.modelStructure, let main = program.functions["main"] else { return nil }
             var costs = (cpu: 0.0, gpu: 0.0, neuralEngine: 0.0)
             for operation in main.block.operations {
-                guard let usage = plan.deviceUsage(for: operation), let cost = plan.estimatedCost(of: operation) else { continue }
+                guard let usage = plan.deviceUsage(for: operation), let cost = plan.estimatedCost(of: operation) else {
+                    continue
+                }
                 switch usage.preferred {
                 case .cpu: costs.cpu += cost.weight
                 case .gpu: costs.gpu += cost.weight

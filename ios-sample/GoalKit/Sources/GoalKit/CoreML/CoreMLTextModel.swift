@@ -69,7 +69,9 @@
         }
 
         private func numbers(_ name: String, _ features: any MLFeatureProvider, count: Int) throws -> [Float] {
-            guard let array = features.featureValue(for: name)?.multiArrayValue else { throw TextModelError.missingOutput(name) }
+            guard let array = features.featureValue(for: name)?.multiArrayValue else {
+                throw TextModelError.missingOutput(name)
+            }
             let numbers = MLShapedArray<Float>(converting: array).scalars
             guard numbers.count == count, numbers.allSatisfy(\.isFinite) else { throw TextModelError.unusableOutput(name) }
             return numbers

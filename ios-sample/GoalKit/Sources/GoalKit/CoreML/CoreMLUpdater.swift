@@ -26,7 +26,8 @@
             let head = try shipped.with(outcome.layers)
             for (embedding, expected) in zip(embeddings, outcome.probabilities) {
                 let found = head.probabilities(embedding)
-                guard zip(found, expected).allSatisfy({ abs($0 - $1) <= Self.tolerance }) else { throw LearningError.answersDiffer }
+                let alike = zip(found, expected).allSatisfy { abs($0 - $1) <= Self.tolerance }
+                guard alike else { throw LearningError.answersDiffer }
             }
             return TrainedHead(head: head, losses: outcome.losses)
         }

@@ -14,8 +14,9 @@ public actor HeadLearner {
         public let updater: String
         /// The mean loss per epoch.
         public let losses: [Double]
-        /// The number of the user's examples that the shipped head answers, and the new one.
+        /// The number of the user's examples that the shipped head answers.
         public let before: Int
+        /// The number of those that the new head answers.
         public let after: Int
         /// The time that training took.
         public let duration: Duration
@@ -97,7 +98,9 @@ public actor HeadLearner {
     }
 
     /// Trains with the first updater that succeeds. After a training that ended the app, the one that did so is left out.
-    private func train(_ shipped: UpdatableHead, _ examples: Examples, without skipped: Int) async throws -> (TrainedHead, String) {
+    private func train(
+        _ shipped: UpdatableHead, _ examples: Examples, without skipped: Int
+    ) async throws -> (TrainedHead, String) {
         var problem: any Error = HeadError.noExamples
         for updater in updaters.dropFirst(min(skipped, updaters.count - 1)) {
             do {

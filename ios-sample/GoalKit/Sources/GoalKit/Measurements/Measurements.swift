@@ -55,16 +55,23 @@ public struct Measurements: Sendable, Equatable, Codable {
 
     /// Shares of the estimated cost.
     public struct Units: Sendable, Equatable, Codable {
+        /// Of the processor.
         public let cpu: Double
+        /// Of the graphics processor.
         public let gpu: Double
+        /// Of the Neural Engine.
         public let neuralEngine: Double
     }
 
     /// Ratings of hints.
     public struct Useful: Sendable, Equatable, Codable {
+        /// Hints that were rated useful.
         public let useful: Int
+        /// Hints that were rated.
         public let rated: Int
+        /// The lower end of the interval.
         public let low: Double
+        /// The upper end of the interval.
         public let high: Double
 
         /// Takes the figures from a share.
