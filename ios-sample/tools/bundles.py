@@ -2,8 +2,8 @@
 
     python ios-sample/tools/bundles.py ios-sample/Bundles
 
-`Full` has half-precision weights. `Compact` has the smallest weights of those below whose accuracy on the validation goals is at most
-half a point lower for each task.
+`Full` has half-precision weights. `Compact` has the smallest form of weights that loses at most half a point of accuracy on the
+validation goals, for each task.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def identifiers(value):
 
 
 def test_every_id_of_the_project_is_defined_and_used(project):
-    used = identifiers([each for each in project["objects"].values()]) | {project["rootObject"]}
+    used = identifiers(list(project["objects"].values())) | {project["rootObject"]}
     assert used == set(project["objects"])
     assert project["objectVersion"] == "77"
     assert project["objects"][project["rootObject"]]["isa"] == "PBXProject"
