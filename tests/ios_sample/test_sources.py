@@ -9,7 +9,8 @@ SAMPLE = Path(__file__).parents[2] / "ios-sample"
 SOURCES = sorted([*SAMPLE.glob("App/**/*.swift"), *SAMPLE.glob("GoalKit/Sources/**/*.swift")])
 OTHERS = sorted([*SAMPLE.glob("GoalKit/Tests/**/*.swift"), *SAMPLE.glob("Stubs/**/*.swift")])
 NETWORK = re.compile(
-    r"\b(URLSession\w*|URLRequest|URLConnection|NWConnection|CFSocket|CFStream\w*|WKWebView|import (?:Network|WebKit|CFNetwork))\b|https?:"
+    r"\b(URLSession\w*|URLRequest|URLConnection|NWConnection|CFSocket|CFStream\w*|WKWebView)\b"
+    r"|\bimport (Network|WebKit|CFNetwork)\b|https?:"
 )
 FORCED = re.compile(r"\btry!|\bas!|[\w)\]]!(?![=\w])")
 
