@@ -36,9 +36,9 @@ struct MeasurementsView: View {
                 LabeledContent("Median latency") { Text("\(latency.median, specifier: "%.1f") ms") }
             }
             if let units = found.units {
-                LabeledContent("Neural Engine") { Text(units.neuralEngine, format: .percent) }
-                LabeledContent("GPU") { Text(units.gpu, format: .percent) }
-                LabeledContent("CPU") { Text(units.cpu, format: .percent) }
+                LabeledContent("Neural Engine") { Text(units.neuralEngine, format: .percent.precision(.fractionLength(0))) }
+                LabeledContent("GPU") { Text(units.gpu, format: .percent.precision(.fractionLength(0))) }
+                LabeledContent("CPU") { Text(units.cpu, format: .percent.precision(.fractionLength(0))) }
             }
             LabeledContent("Device") { Text(verbatim: found.device) }
             LabeledContent("System") { Text(verbatim: found.system) }
@@ -76,7 +76,7 @@ private struct BudgetRow: View {
         case .latency: Text("\(value, specifier: "%.1f") ms")
         case .memory: Text("\(value, specifier: "%.1f") MB")
         case .update: Text("\(value, specifier: "%.1f") s")
-        case .useful: Text(value, format: .percent)
+        case .useful: Text(value, format: .percent.precision(.fractionLength(0)))
         }
     }
 

@@ -24,9 +24,6 @@ RECIPES = ("palette4", "int8")
 ALLOWED = 0.005
 """The accuracy that a task may lose."""
 
-LENGTH = 48
-"""Tokens: the longest shipped goal has fewer."""
-
 
 def main() -> None:
     """Write both bundles."""
@@ -53,7 +50,7 @@ def _compact(model: GoalModel, validation: Dataset) -> GoalModel:
 
 def _export(model: GoalModel, path: Path, replay: Replay) -> None:
     heads = [UpdatableHeadBuilder(task=task.name, learning_rate=0.001).build(model) for task in model.tasks]
-    CoreMLExporter(sequence_length=LENGTH, deployment_target="iOS17").export(model, path, heads=heads, replay=replay)
+    CoreMLExporter(deployment_target="iOS17").export(model, path, heads=heads, replay=replay)
 
 
 if __name__ == "__main__":

@@ -55,10 +55,9 @@ import Observation
 
     /// Follows the typing: call it in a task that ends when the draft changes.
     public func follow(_ text: String) async {
-        live = nil
         do {
-            guard let found = try await services.model.livePrediction(text) else { return }
-            live = Answer(prediction: found.prediction, hint: found.hint)
+            let found = try await services.model.livePrediction(text)
+            live = found.map { Answer(prediction: $0.prediction, hint: $0.hint) }
         } catch is CancellationError {
             return  // the text has changed, and another task follows it
         } catch {
