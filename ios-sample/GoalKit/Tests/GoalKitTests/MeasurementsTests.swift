@@ -20,7 +20,7 @@ import Testing
         var found = Measurements(bundle: "one", device: "iPhone16,1", system: "iOS")
         #expect(found.budgets.map(\.name) == [.latency, .memory, .update, .useful])
         #expect(found.budgets.map(\.limit) == [50, 50, 5, 0.7])
-        #expect(found.budgets.allSatisfy { $0.passed == nil && $0.value == nil })
+        #expect(found.budgets.compactMap(\.passed) == [] && found.budgets.compactMap(\.value) == [])
         found.latency = .init(Array(repeating: 10, count: 90) + Array(repeating: 60, count: 10), warmUp: 0)
         found.memory = .init(before: 20, peak: 49)
         #expect(found.budgets.map(\.passed) == [false, true, nil, nil])
