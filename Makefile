@@ -5,7 +5,7 @@ BIN := .venv/bin
 SWIFT ?= swift
 READY := .venv/ready
 
-.PHONY: demo test test-all tests lint types ios-test older-numpy bench pretrained clean
+.PHONY: demo test test-all tests lint types ios-test ios-bundles older-numpy bench pretrained clean
 
 demo: $(READY)
 	$(BIN)/goalkit demo
@@ -33,14 +33,19 @@ ifeq ($(shell command -v $(firstword $(SWIFT))),)
 	@echo "ios-test: skipped, there is no $(firstword $(SWIFT)) here: https://www.swift.org/install"
 else
 	$(MAKE) build/goalkit-fixtures/ready
-	$(SWIFT) format lint --strict --recursive ios-sample/GoalKit
+	$(SWIFT) format lint --strict --recursive ios-sample/GoalKit ios-sample/App
+	ios-sample/tools/typecheck.sh $(SWIFT)c
 	cd ios-sample/GoalKit && $(SWIFT) test --configuration release -Xswiftc -enable-testing -Xswiftc -warnings-as-errors \
+		-Xlinker --allow-shlib-undefined \
 		--scratch-path ../../build/goalkit-swift
 endif
 
 build/goalkit-fixtures/ready: $(READY) $(wildcard ios-sample/tools/*.py) $(shell find goalkit -name '*.py')
 	PYTHONPATH=. $(BIN)/python ios-sample/tools/fixtures.py $(@D)
 	touch $@
+
+ios-bundles: $(READY)  # the two models that the app ships, into place
+	PYTHONPATH=. $(BIN)/python ios-sample/tools/bundles.py ios-sample/Bundles
 
 older-numpy: $(READY)  # 2.4 casts differently, and coremltools 9.0 trips over it on graphs that are not ours
 	$(BIN)/python -m pip install --quiet --no-deps --target .venv/numpy-2.3 numpy==2.3.5

@@ -24,8 +24,8 @@ from goalkit.export import Bundle
 from goalkit.export.replay import Replay
 from goalkit.tasks import GOAL_TASKS
 
-SHARPNESS = 60
-"""Factor by which random heads are made to decide: the tests of hints need sure and unsure answers."""
+SPREAD = 1.2
+"""Standard deviation of the random heads' weights, so that they decide: the tests of hints need sure and unsure answers."""
 
 FILES: dict[str, Callable[[Bundle], Any]] = {
     "tokenizer.json": fixtures_texts.tokenizers,
@@ -53,9 +53,11 @@ def main() -> None:
 def _bundle(path: Path) -> Bundle:
     goals = Dataset.goals()
     model = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS)
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for head in model.heads.values():
-            head.weight.mul_(SHARPNESS)
+            head.weight.normal_(std=SPREAD, generator=generator)
+            head.bias.zero_()
     small = Compressor.from_recipe("int8").compress(model).model
     heads = [
         UpdatableHeadBuilder(task="category", spare_slots=2).build(small),

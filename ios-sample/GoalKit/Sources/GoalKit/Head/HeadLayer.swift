@@ -25,6 +25,7 @@ enum HeadLayer: Sendable, Equatable {
 
 /// x Wᵀ + b.
 struct InnerProduct: Sendable, Equatable {
+    let name: String
     /// W, [outputs, inputs], row by row.
     var weight: [Float]
     /// b, [outputs].

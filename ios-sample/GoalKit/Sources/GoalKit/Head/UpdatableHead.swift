@@ -55,6 +55,25 @@ public struct UpdatableHead: Sendable {
         Prediction.Answer(labels: labels, probabilities: probabilities(embedding)).best.label
     }
 
+    /// The names of the layers that learn, first to last.
+    var updatableLayers: [String] { layers.compactMap(\.product).filter(\.updatable).map(\.name) }
+
+    /// Returns this head with the weights and biases that other code, such as Core ML, has learned.
+    ///
+    /// - Throws: `HeadError.damaged` if a layer that learns is missing, or has another size or a number that is not finite.
+    func with(_ learned: [String: LearnedLayer]) throws -> UpdatableHead {
+        var head = self
+        head.layers = try layers.map { layer in
+            guard var product = layer.product, product.updatable else { return layer }
+            guard let new = learned[product.name], new.weight.count == product.weight.count,
+                new.bias.count == product.bias.count, (new.weight + new.bias).allSatisfy(\.isFinite)
+            else { throw HeadError.damaged }
+            (product.weight, product.bias) = (new.weight, new.bias)
+            return .product(product)
+        }
+        return head
+    }
+
     /// The contents of an `.mlmodel` file with the present weights.
     public func data() throws -> Data {
         var file = file
@@ -117,7 +136,7 @@ public struct UpdatableHead: Sendable {
             else { throw HeadError.damaged }
             return .product(
                 InnerProduct(
-                    weight: weight, bias: hasBias ? bias : Array(repeating: 0, count: rows), inputs: columns,
+                    name: name, weight: weight, bias: hasBias ? bias : Array(repeating: 0, count: rows), inputs: columns,
                     updatable: try message.integer(Field.updatable) == 1))
         }
         if try message.message(Field.softmax) != nil { return .softmax }
@@ -132,4 +151,10 @@ public struct UpdatableHead: Sendable {
             with: [numbers.flatMap { number in (0..<4).map { UInt8(truncatingIfNeeded: number.bitPattern >> (8 * $0)) } }])
         return saved.serialized
     }
+}
+
+/// What a layer has learned: its weights, row by row, and its biases.
+struct LearnedLayer: Sendable, Equatable {
+    let weight: [Float]
+    let bias: [Float]
 }

@@ -24,6 +24,9 @@ public actor PersonalHeads {
         /// The number of the one in use; 0 for the shipped head.
         public internal(set) var current = 0
         var last = 0
+
+        /// Creates the history of a head that has never learned.
+        public init() {}
     }
 
     private let folder: URL
