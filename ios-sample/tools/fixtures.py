@@ -24,7 +24,7 @@ from goalkit.export import Bundle
 from goalkit.export.replay import Replay
 from goalkit.tasks import GOAL_TASKS
 
-SPREAD = 1.8
+SPREAD = 1.2
 """Standard deviation of the random heads' weights, so that they decide: the tests of hints need sure and unsure answers."""
 
 FILES: dict[str, Callable[[Bundle], Any]] = {
