@@ -12,7 +12,7 @@ mkdir -p "$out"
 module() {  # NAME FILE...: emits the interface of a module
   local name=$1
   shift
-  "${compiler[@]}" -emit-module -module-name "$name" -emit-module-path "$out/$name.swiftmodule" "${options[@]}" "$@"
+  "${compiler[@]}" -emit-module -wmo -module-name "$name" -emit-module-path "$out/$name.swiftmodule" "${options[@]}" "$@"
 }
 
 options=(-swift-version 5 -parse-as-library -suppress-warnings -I "$out")
