@@ -11,7 +11,7 @@ def test_quickstart_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     goals = Dataset.goals()
-    monkeypatch.setattr(Dataset, "goals", lambda: goals.take(range(0, len(goals), 30)))  # for time
+    monkeypatch.setattr(Dataset, "goals", lambda: goals.take(range(0, len(goals), 60)))  # for time
     exec(compile(code, "README.md", "exec"), {})
     assert (tmp_path / "build" / "GoalAnalyzer" / "manifest.json").exists()
     labels = ast.literal_eval(capsys.readouterr().out.splitlines()[-1])

@@ -301,7 +301,7 @@ def test_doctor_is_content_here_and_names_what_is_missing(monkeypatch):
 
 def test_demo_makes_everything(tmp_path, monkeypatch):
     goals = Dataset.goals()
-    monkeypatch.setattr(Dataset, "goals", lambda: goals.take(range(0, len(goals), 8)))  # for time
+    monkeypatch.setattr(Dataset, "goals", lambda: goals.take(range(0, len(goals), 16)))  # for time
     page = call("demo", "--output", tmp_path / "build", "--epochs", 1)
     assert page.exit_code == 0, page.output
     assert "Next steps:" in page.output
