@@ -13,13 +13,14 @@ from pathlib import Path
 
 import torch
 
-from goalkit import Compressor, CoreMLExporter, Dataset, GoalModel, UpdatableHeadBuilder
+from goalkit import Compressor, CoreMLExporter, Dataset, GoalModel, Splits, UpdatableHeadBuilder
+from goalkit.compress import Palettisation, Quantisation
 from goalkit.evaluation import evaluate
 from goalkit.export.replay import Replay
 from goalkit.tasks import GOAL_TASKS
 
-RECIPES = ("palette4", "int8")
-"""Forms of weights that iOS 16 reads too, smallest first."""
+TECHNIQUES = (Palettisation(bits=4, input_aware=True), Quantisation(input_aware=True))
+"""Their forms of weights are read by iOS 16 too, the smallest first."""
 
 ALLOWED = 0.005
 """The accuracy that a task may lose."""
@@ -35,17 +36,19 @@ def main() -> None:
     model = GoalModel.from_backbone("tiny-bert", tasks=GOAL_TASKS)
     replay = Replay.choose(splits.train.texts, splits.train.labels, per_label=20)
     _export(model, folder / "Full", replay)
-    _export(_compact(model, splits.validation), folder / "Compact", replay)
+    _export(_compact(model, splits), folder / "Compact", replay)
 
 
-def _compact(model: GoalModel, validation: Dataset) -> GoalModel:
-    before = [scores.accuracy for scores in evaluate(model, validation)]
-    for recipe in RECIPES:
-        small = Compressor.from_recipe(recipe).compress(model).model
-        after = [scores.accuracy for scores in evaluate(small, validation)]
+def _compact(model: GoalModel, splits: Splits) -> GoalModel:
+    before = [scores.accuracy for scores in evaluate(model, splits.validation)]
+    for technique in TECHNIQUES:
+        small = Compressor([technique]).compress(model, splits).model
+        after = [scores.accuracy for scores in evaluate(small, splits.validation)]
         if all(new >= old - ALLOWED for old, new in zip(before, after, strict=True)):
             return small
-    raise SystemExit(f"each of {', '.join(RECIPES)} loses more than {100 * ALLOWED} points on the validation goals")
+    raise SystemExit(
+        f"each of {', '.join(map(str, TECHNIQUES))} loses more than {100 * ALLOWED} points on the validation goals"
+    )
 
 
 def _export(model: GoalModel, path: Path, replay: Replay) -> None:
