@@ -106,7 +106,6 @@ def test_a_killed_process_is_gone_on_with(tmp_path):
     assert "resumed" in [entry["event"] for entry in log_of(tmp_path / "killed")]
 
 
-@pytest.mark.slow  # starts torch several times
 def test_two_processes_train_as_one(tmp_path):
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     done = elsewhere(0, tmp_path / "two", launcher=launcher)
